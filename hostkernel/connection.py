@@ -1,0 +1,198 @@
+"""The connection file as a typed model.
+
+The format is Jupyter's: https://jupyter-client.readthedocs.io/en/stable/kernels.html#connection-files
+with hostkernel's own facts under one extra key, ``hostkernel``, that clients ignore.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import stat
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from .errors import ConnectionFileError
+
+__all__ = ["ConnectionInfo", "HostFacts", "Port", "connection_file_name", "kernel_id_of"]
+
+Port = Annotated[int, Field(ge=0, le=65535, strict=True)]
+_PREFIX, _SUFFIX = "kernel-", ".json"
+
+
+def connection_file_name(kernel_id: str) -> str:
+    """The file name that Jupyter clients look for when told ``--existing <id>``."""
+    return f"{_PREFIX}{kernel_id}{_SUFFIX}"
+
+
+def kernel_id_of(file: Path) -> str:
+    """The kernel id in a connection file's name, or the bare name of a launcher's file."""
+    return file.name.removeprefix(_PREFIX).removesuffix(_SUFFIX)
+
+
+class HostFacts(BaseModel):
+    """Who owns a connection file, so that a stale one can be told from a live one.
+
+    Attributes:
+        host: the adapter's name.
+        pid: process id of the host.
+        started: start time of that process, in the unit of :mod:`hostkernel.processes`.
+        machine: machine, boot and process namespace in which ``pid`` means something.
+        title: the document that was open when the kernel started.
+        kernel_id: the kernel's id; a launcher may name the file as it likes.
+        owned: True where hostkernel made up the ports and the key, False where a launcher did.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    host: str
+    pid: int
+    started: float
+    machine: str
+    kernel_id: str
+    title: str | None = None
+    owned: bool = True
+
+
+class ConnectionInfo(BaseModel):
+    """Everything a client needs to reach a kernel.
+
+    The key and the CURVE secret are secrets: ``repr``, ``str`` and :meth:`to_json` mask them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
+
+    transport: Literal["tcp", "ipc"] = "tcp"
+    ip: str = "127.0.0.1"
+    shell_port: Port = 0
+    iopub_port: Port = 0
+    stdin_port: Port = 0
+    control_port: Port = 0
+    hb_port: Port = 0
+    key: SecretStr = SecretStr("")
+    signature_scheme: Annotated[str, Field(pattern=r"^hmac-\w+$")] = "hmac-sha256"
+    kernel_name: str = ""
+    curve_publickey: str | None = None
+    curve_secretkey: SecretStr | None = None
+    hostkernel: HostFacts | None = None
+
+    @classmethod
+    def fresh(cls, ip: str = "127.0.0.1", *, encrypted: bool = False) -> Self:
+        """New, with a random key, CURVE keys if ``encrypted``, and ports still to be chosen."""
+        curve: dict[str, str] = {}
+        if encrypted:
+            import zmq
+
+            public, secret = zmq.curve_keypair()
+            curve = {"curve_publickey": public.decode(), "curve_secretkey": secret.decode()}
+        return cls.model_validate({"ip": ip, "key": secrets.token_hex(32), **curve})
+
+    @classmethod
+    def read(cls, file: Path) -> Self:
+        """Read a connection file.
+
+        Raises:
+            ConnectionFileError: missing, unreadable, not JSON, or a field is missing or wrong.
+        """
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConnectionFileError(file, "there is no such file") from None
+        except OSError as error:
+            raise ConnectionFileError(file, error.strerror or str(error)) from error
+        except ValueError as error:
+            raise ConnectionFileError(file, f"this is not JSON: {error}") from error
+        if not isinstance(content, dict):
+            raise ConnectionFileError(file, "expected a JSON object")
+        return cls._checked(file, content)
+
+    @classmethod
+    def _checked(cls, file: Path, content: dict[str, object]) -> Self:
+        absent = [name for name in _REQUIRED if name not in content]
+        if absent:
+            raise ConnectionFileError(file, "this field is missing", absent[0])
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            key = ".".join(str(part) for part in first["loc"])
+            raise ConnectionFileError(file, first["msg"].lower(), key) from None
+
+    def to_json(self, *, reveal: bool = False) -> str:
+        """As JSON.
+
+        Args:
+            reveal: write the key and the CURVE secret in clear, not masked.
+        """
+        content = self.model_dump(mode="json", exclude_none=True)
+        if reveal:
+            content["key"] = self.key.get_secret_value()
+            if self.curve_secretkey is not None:
+                content["curve_secretkey"] = self.curve_secretkey.get_secret_value()
+        return json.dumps(content, indent=2)
+
+    def client_info(self) -> dict[str, object]:
+        """What :meth:`jupyter_client.KernelClient.load_connection_info` takes; has the key."""
+        info: dict[str, object] = json.loads(self.to_json(reveal=True))
+        info.pop("hostkernel", None)
+        info["key"] = self.key.get_secret_value().encode()
+        for name in ("curve_publickey", "curve_secretkey"):
+            if name in info:
+                info[name] = str(info[name]).encode()
+        return info
+
+    def write(self, file: Path) -> None:
+        """Write atomically, readable by the owner only.
+
+        Raises:
+            ConnectionFileError: the directory cannot be made or written to, or the file would
+                not be private there.
+        """
+        try:
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write_private(file, self.to_json(reveal=True) + "\n")
+        except OSError as error:
+            reason = f"cannot be written: {error.strerror or error}"
+            raise ConnectionFileError(file, reason) from error
+        _check_private(file)
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The five ports by channel: shell, iopub, stdin, control, hb."""
+        return {channel: getattr(self, f"{channel}_port") for channel in _CHANNELS}
+
+    def url(self, channel: str) -> str:
+        """The ZeroMQ address of a channel: ``shell iopub stdin control hb``."""
+        port = self.ports[channel]
+        if self.transport == "ipc":
+            return f"ipc://{self.ip}-{port}"
+        return f"tcp://[{self.ip}]:{port}" if ":" in self.ip else f"tcp://{self.ip}:{port}"
+
+
+_CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
+_REQUIRED = (*(f"{channel}_port" for channel in _CHANNELS), "ip", "transport", "key")
+
+
+def _write_private(file: Path, text: str) -> None:
+    # mkstemp makes the file 0600 and new: a planted link in its place is replaced, not followed.
+    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _check_private(file: Path) -> None:
+    if os.name != "posix":
+        return
+    found = file.lstat()
+    if not stat.S_ISREG(found.st_mode) or stat.S_IMODE(found.st_mode) & 0o077:
+        file.unlink(missing_ok=True)
+        raise ConnectionFileError(file, "this file system does not keep files private (mode 0600)")

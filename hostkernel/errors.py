@@ -7,6 +7,7 @@ HostkernelError
 │   ├── UnknownHostError          no adapter of that name
 │   ├── AmbiguousHostError        two unrelated adapters claim this process
 │   ├── HostNotFoundError         the application is not on this machine
+│   ├── ScriptNotFoundError       the script that the host was to run is not there
 │   └── HostVetoError             the adapter refuses to start here
 ├── ConnectionFileError           missing, unreadable or wrong connection file
 ├── KernelError
@@ -46,6 +47,7 @@ __all__ = [
     "NotRunningError",
     "PluginError",
     "Problem",
+    "ScriptNotFoundError",
     "SelectionError",
     "ShellExistsError",
     "UnknownHostError",
@@ -133,15 +135,26 @@ class HostError(HostkernelError):
 
 @dataclass(eq=False)
 class UnknownHostError(HostError):
-    """No adapter is called ``name``; ``known`` are the ones there are."""
+    """No adapter is called ``name``, or, where that is None, fits this process.
 
-    name: str
+    Attributes:
+        name: the host that was asked for.
+        known: the hosts there are.
+        nearest: the one that was probably meant.
+        broken: the plugins that were left out, and may be the ones that bring it.
+    """
+
+    name: str | None
     known: Sequence[str]
     nearest: str | None = None
+    broken: Sequence[PluginError] = ()
 
     def __str__(self) -> str:
+        what = f"there is no host {self.name!r}." if self.name else "no host fits this process."
         guess = f" Did you mean {self.nearest}?" if self.nearest else ""
-        return f"there is no host {self.name!r}.{guess} Known: {', '.join(self.known)}"
+        known = f" Known: {', '.join(self.known) or 'none'}"
+        left_out = "".join(f"\n  left out: {problem}" for problem in self.broken)
+        return what + guess + known + left_out
 
 
 @dataclass(eq=False)
@@ -170,6 +183,17 @@ class HostNotFoundError(HostError):
 
     def __str__(self) -> str:
         return f"{self.host}: {self.reason}" + (f"\n{self.hint}" if self.hint else "")
+
+
+@dataclass(eq=False)
+class ScriptNotFoundError(HostError):
+    """There is no file ``script``, seen from the folder ``cwd``."""
+
+    script: str
+    cwd: Path
+
+    def __str__(self) -> str:
+        return f"there is no script {self.script!r} in {self.cwd}"
 
 
 @dataclass(eq=False)

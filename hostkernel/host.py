@@ -14,9 +14,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
+
+from .errors import ScriptNotFoundError
 
 __all__ = [
     "Host",
@@ -28,6 +31,8 @@ __all__ = [
     "Launch",
     "LaunchRequest",
     "Tick",
+    "run_script",
+    "script_path",
 ]
 
 Tick = Callable[[], float | None]
@@ -188,7 +193,8 @@ class Host:
             name = "myapp"
             summary = "My application"
 
-            def detect(self):
+            @classmethod
+            def detect(cls):
                 return "myapp" in sys.modules
 
             def loop(self):
@@ -229,9 +235,13 @@ class Host:
 
     # Inside
 
-    def detect(self) -> bool:
-        """Called inside: whether this process is the host. Look at ``sys.modules``, import
-        nothing."""
+    @classmethod
+    def detect(cls) -> bool:
+        """Called inside, before the settings are read: whether this process is the host.
+
+        Look at ``sys.modules``, import nothing. A detected subclass beats its base; one that
+        does not override this method is not asked.
+        """
         return False
 
     def loop(self) -> HostLoop | None:
@@ -299,3 +309,47 @@ class Host:
         """Called on both sides: the command of the host's real Python. ``sys.executable`` is
         something else in most hosts."""
         return (sys.executable,)
+
+
+def script_path(args: Sequence[str]) -> Path:
+    """Called on both sides, on any thread: the script that ``args`` name.
+
+    Args:
+        args: the script's file, relative to the working directory, and its own arguments.
+
+    Raises:
+        ScriptNotFoundError: there is no such file.
+    """
+    path = Path(args[0]).absolute()
+    if not path.is_file():
+        raise ScriptNotFoundError(args[0], Path.cwd())
+    return path
+
+
+def run_script(args: Sequence[str]) -> None:
+    """Called inside, on the main thread, from :meth:`Host.main`: run a script as Python would.
+
+    The script is ``__main__``, and stays it when it has ended; ``args`` become ``sys.argv``,
+    and its folder comes first on ``sys.path``. What it raises, SystemExit too, comes out.
+
+    Args:
+        args: the script's file and its own arguments.
+
+    Raises:
+        ScriptNotFoundError: there is no such file.
+
+    Example::
+
+        def main(self, kernel, args):
+            run_script(args)
+            kernel.serve()
+    """
+    path = script_path(args)
+    code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+    main = ModuleType("__main__")
+    main.__file__ = str(path)
+    sys.argv = list(args)
+    if not sys.flags.safe_path:
+        sys.path.insert(0, str(path.parent))
+    sys.modules["__main__"] = main
+    exec(code, main.__dict__)

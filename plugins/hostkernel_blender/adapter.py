@@ -1,0 +1,232 @@
+"""The adapter: finds Blender, starts it with the kernel, and knows it from inside."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from hostkernel.errors import LaunchError
+from hostkernel.host import Host, HostLoop, HostSettings, Installation, Launch
+
+from .find import HOST, blender_version, bundled_python, installed, module, named
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import ClassVar
+
+    from hostkernel.host import Kernel, LaunchRequest
+
+__all__ = ["BlenderHost", "BlenderSettings"]
+
+
+class BlenderSettings(HostSettings):
+    """Blender."""
+
+    executable: Literal["bpy"] | Path | None = None
+    """Path of Blender's program, or `bpy` for the module of this Python. Without it Blender is
+    looked for on PATH, then in the usual places, and last comes the module."""
+
+    background: bool = False
+    """Start Blender without its window. The bpy module never has one."""
+
+    blend_file: Path | None = None
+    """The file to open at start."""
+
+    factory_startup: bool = False
+    """Ignore the user's preferences and startup file."""
+
+    args: tuple[str, ...] = ()
+    """More of Blender's own command line options. What follows a `--` is for scripts."""
+
+
+class BlenderHost(Host):
+    """Blender in its window, in the background, or as the bpy module of this Python."""
+
+    name = HOST
+    summary = "Blender: window, background, or the bpy module"
+    settings_model: ClassVar[type[HostSettings]] = BlenderSettings
+    settings: BlenderSettings
+
+    # Inside
+
+    @classmethod
+    def detect(cls) -> bool:
+        """Called inside: bpy is there from the first line on in every Blender."""
+        return "bpy" in sys.modules
+
+    def loop(self) -> HostLoop | None:
+        """Called inside, on the main thread: the window's loop; none in the background."""
+        import bpy
+
+        if bpy.app.background:
+            return None
+        from .loop import BlenderLoop
+
+        return BlenderLoop()
+
+    def title(self) -> str | None:
+        """Called inside, on the main thread: the open file's name."""
+        import bpy
+
+        return Path(bpy.data.filepath).name or "(unsaved)"
+
+    def on_exit(self, callback: Callable[[], None]) -> Callable[[], None] | None:
+        """Called inside, on the main thread, at start.
+
+        In Blender atexit does run, on the main thread, with threads still alive: when the
+        window is closed, after ``quit_blender`` and at the end of ``--background``.
+        """
+        atexit.register(callback)
+        return partial(atexit.unregister, callback)
+
+    def quit(self) -> None:
+        """Called inside, on the main thread: as File > Quit, without asking."""
+        import bpy
+
+        if bpy.app.background:
+            super().quit()
+        bpy.app.timers.register(_quit_window, persistent=True)
+
+    def main(self, kernel: Kernel, args: tuple[str, ...]) -> None:
+        """Called inside, on the main thread, by the bootstrap.
+
+        The bpy module is imported here; Blender's program has read its command line already.
+        """
+        import bpy
+
+        if not bpy.app.binary_path:
+            self._open(args)
+        kernel.run()
+
+    def _open(self, args: tuple[str, ...]) -> None:
+        import bpy
+
+        if self.settings.factory_startup:
+            bpy.ops.wm.read_factory_settings()
+        for file in self._module_files(args):
+            bpy.ops.wm.open_mainfile(filepath=str(file))
+
+    # Outside
+
+    def find(self) -> Installation:
+        """Called outside: the Blender to use, without starting it. Raises HostNotFoundError."""
+        executable = self.settings.executable
+        if executable == "bpy":
+            return module()
+        return named(executable) if executable else installed() or module()
+
+    def version(self, installation: Installation) -> str | None:
+        """Called outside, for listings: asks Blender's program, which takes up to a second."""
+        if installation.path.is_dir():
+            return installation.version
+        return blender_version(installation.path) or installation.version
+
+    def launch(self, request: LaunchRequest) -> Launch:
+        """Called outside: Blender's command line, or this process for the bpy module.
+
+        Raises:
+            LaunchError: a window without a display, a file that is not there, or options that
+                the bpy module cannot take.
+
+        """
+        found = request.installation
+        if found and found.path.is_dir():
+            self._module_files(request.args)
+            return Launch(in_process=True)
+        own, script = _split((*self.settings.args, *request.args))
+        windowed = not (self.settings.background or {"-b", "--background"} & set(own))
+        if windowed:
+            self._need_display()
+        program = str(found.path) if found else "blender"
+        argv = (program, *self._options(), *own, "--python", str(request.bootstrap), *script)
+        return Launch(argv, {"PATH": _path_without_environments()}, windowed=windowed)
+
+    def _options(self) -> list[str]:
+        flags = {
+            "--background": self.settings.background,
+            "--factory-startup": self.settings.factory_startup,
+        }
+        return [*(flag for flag, wanted in flags.items() if wanted), *map(str, self._blend_file())]
+
+    def _module_files(self, args: tuple[str, ...]) -> list[Path]:
+        args = (*self.settings.args, *args)
+        options = [arg for arg in args if not arg.endswith(".blend")]
+        if options:
+            reason = f"the bpy module opens .blend files only and knows no {' '.join(options)}"
+            hint = "For Blender's options name an installed Blender: hosts.blender.executable"
+            raise LaunchError(HOST, reason, hint=hint)
+        return [*self._blend_file(), *(_existing(Path(arg)) for arg in args)]
+
+    def _blend_file(self) -> list[Path]:
+        file = self.settings.blend_file
+        return [_existing(file)] if file else []
+
+    def _need_display(self) -> None:
+        variables = os.environ | self.settings.env
+        if sys.platform != "linux" or self.settings.command:
+            return
+        if {"DISPLAY", "WAYLAND_DISPLAY"} & variables.keys():
+            return
+        reason = "its window needs a display, and neither DISPLAY nor WAYLAND_DISPLAY is set"
+        hint = "Start it without a window: --set hosts.blender.background=true, or under Xvfb."
+        raise LaunchError(HOST, reason, hint=hint)
+
+    # Both
+
+    def interpreter(self) -> Sequence[str]:
+        """Called on both sides: the Python that Blender brings, else the system's.
+
+        For the latter ``sys.executable`` is whatever ``python3.11`` came first on PATH.
+        """
+        if self.detect():
+            return _inner_interpreter()
+        path = self.find().path
+        python = None if path.is_dir() else bundled_python(path)
+        return (str(python),) if python else super().interpreter()
+
+
+def _existing(file: Path) -> Path:
+    path = file.expanduser()
+    if path.is_file():
+        return path.absolute()
+    raise LaunchError(HOST, f"there is no file {path} to open")
+
+
+def _split(args: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    # Blender reads nothing after "--", so the bootstrap has to come before it.
+    end = args.index("--") if "--" in args else len(args)
+    return args[:end], args[end:]
+
+
+def _path_without_environments() -> str:
+    # A Blender built on the system's Python takes the first python3.11 on PATH for its home: in
+    # a virtual environment it would lose the system's packages, which its add-ons need.
+    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    kept = [entry for entry in entries if not (Path(entry).parent / "pyvenv.cfg").is_file()]
+    return os.pathsep.join(kept)
+
+
+def _inner_interpreter() -> tuple[str, ...]:
+    import bpy
+
+    if not bpy.app.binary_path:
+        return (sys.executable,)
+    minor = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    folder = Path(sys.prefix, "bin")
+    candidates = (folder / name for name in (minor, "python3", "python.exe"))
+    return (str(next((path for path in candidates if path.is_file()), sys.executable)),)
+
+
+def _quit_window() -> None:
+    import bpy
+
+    if bpy.context.window:
+        bpy.ops.wm.quit_blender()
+        return
+    # Without a window, as after a file load in the same turn, the operator crashes Blender.
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0]):
+        bpy.ops.wm.quit_blender()

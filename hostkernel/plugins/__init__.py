@@ -1,0 +1,6 @@
+"""Load plugins one by one, call their hooks one by one, and blame precisely."""
+
+from .registry import Plugins
+from .sources import PluginInfo
+
+__all__ = ["PluginInfo", "Plugins"]

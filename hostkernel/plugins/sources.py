@@ -1,0 +1,118 @@
+"""Where plugins come from: entry points of installed distributions, and plain files."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import os.path
+import sys
+import traceback
+import zlib
+from dataclasses import dataclass
+from functools import partial
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from typing import TYPE_CHECKING
+
+from hostkernel.errors import PluginError
+from hostkernel.hookspecs import PROJECT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from importlib.metadata import EntryPoint
+    from pathlib import Path
+
+__all__ = ["FAILURES", "PluginInfo", "Source", "installed", "local"]
+
+FAILURES = (Exception, SystemExit)
+"""What a plugin may raise without harming anything else; KeyboardInterrupt is the user's."""
+
+
+@dataclass(frozen=True)
+class PluginInfo:
+    """What is known of one plugin.
+
+    Attributes:
+        name: the entry point's name, or the path of a local plugin.
+        distribution: the installed distribution that brings it, if any.
+        version: that distribution's version, if any.
+        path: the file of a local plugin.
+        hosts: the names of the hosts it brings.
+        problem: why it was left out, or why one of its hosts was.
+        disabled: left out because the settings say so.
+    """
+
+    name: str
+    distribution: str | None = None
+    version: str | None = None
+    path: Path | None = None
+    hosts: tuple[str, ...] = ()
+    problem: PluginError | None = None
+    disabled: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.distribution} {self.version})" if self.version else self.name
+
+    def blame(self, reason: str, hook: str | None = None) -> PluginError:
+        """An error that names this plugin."""
+        return PluginError(self.name, reason, self.distribution, self.version, hook)
+
+    def blame_exception(self, error: BaseException, hook: str | None = None) -> PluginError:
+        """An error that names this plugin and the line of it where ``error`` came out."""
+        problem = self.blame(f"{type(error).__name__}: {error}{_where(error)}", hook)
+        problem.__cause__ = error
+        return problem
+
+
+def _where(error: BaseException) -> str:
+    """The first frame that is neither ours nor the import system's is the plugin's."""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        module = f"{frame.f_globals.get('__name__')}."
+        if not module.startswith((f"{__package__}.", "importlib.", "_frozen_importlib")):
+            return f" ({frame.f_code.co_filename}:{line})"
+    return ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A plugin that is not loaded yet.
+
+    Attributes:
+        info: what is known before loading.
+        read: import it.
+    """
+
+    info: PluginInfo
+    read: Callable[[], object]
+
+
+def installed() -> list[Source]:
+    """The entry points of every installed distribution, none of them loaded."""
+    entries = importlib.metadata.entry_points(group=PROJECT)
+    return [Source(_identify(entry), entry.load) for entry in entries]
+
+
+def _identify(entry: EntryPoint) -> PluginInfo:
+    # A distribution with broken metadata still has its entry points.
+    with contextlib.suppress(*FAILURES):
+        if entry.dist:
+            metadata = entry.dist.metadata
+            return PluginInfo(entry.name, metadata["Name"], metadata["Version"])
+    return PluginInfo(entry.name)
+
+
+def local(path: Path) -> Source:
+    """The Python file ``path`` as a plugin, not loaded."""
+    return Source(PluginInfo(str(path), path=path), partial(_run_file, path))
+
+
+def _run_file(path: Path) -> object:
+    name = f"_{PROJECT}_{path.stem}_{zlib.crc32(os.path.realpath(path).encode()):08x}"
+    loader = SourceFileLoader(name, str(path))
+    module = sys.modules[name] = importlib.util.module_from_spec(ModuleSpec(name, loader))
+    try:
+        loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

@@ -1,0 +1,151 @@
+"""The adapter: knows a Qt program from inside, and runs one as a script."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hostkernel.errors import HostNotFoundError, LaunchError
+from hostkernel.host import (
+    Host,
+    HostLoop,
+    HostSettings,
+    Installation,
+    Launch,
+    run_script,
+    script_path,
+)
+
+from .bindings import BINDINGS, application, loaded
+from .loop import ExitBell, QtLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from hostkernel.host import Kernel, LaunchRequest
+
+__all__ = ["QtHost"]
+
+_DISTRIBUTIONS = {"PySide6": "PySide6_Essentials"}
+
+
+class QtHost(Host):
+    """A Qt program in Python, with PySide6, PyQt6 or PyQt5."""
+
+    name = "qt"
+    summary = "Qt programs: PySide6, PyQt6, PyQt5"
+    gui = frozenset({"qt", "qt5", "qt6"})
+
+    def __init__(self, settings: HostSettings) -> None:
+        super().__init__(settings)
+        self._script: str | None = None
+
+    # Inside
+
+    @classmethod
+    def detect(cls) -> bool:
+        """Called inside: whether the program has made its application."""
+        return application() is not None
+
+    def loop(self) -> HostLoop:
+        """Called inside, on the main thread; the application may be made later."""
+        return QtLoop()
+
+    def title(self) -> str | None:
+        """Called inside, on the main thread: the window in front, else the program's name."""
+        app = application()
+        if app is None:
+            return self._script
+        titled = [window for window in _windows(app) if window.isVisible() and window.title()]
+        if titled:
+            return str(max(titled, key=lambda window: bool(window.isActive())).title())
+        named = getattr(app, "applicationDisplayName", app.applicationName)
+        return str(named()) or self._script
+
+    def veto(self) -> str | None:
+        """Called inside, before anything is touched."""
+        app = application()
+        if app is None or app.thread() == loaded().QThread.currentThread():
+            return None
+        return "the QApplication lives on another thread; start the kernel there"
+
+    def on_exit(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Called inside, on the main thread, at start: ``aboutToQuit``, once there is one."""
+        return ExitBell(callback).close
+
+    def quit(self) -> None:
+        """Called inside, on the main thread: close the windows, then end the loop.
+
+        Each window may ask or refuse, as when its user closes it. That can open a dialog, so
+        it waits for the loop's next turn, outside the kernel's slice.
+        """
+        core = loaded()
+        if core is None or application() is None:
+            super().quit()
+        core.QTimer.singleShot(0, _quit)
+
+    def main(self, kernel: Kernel, args: tuple[str, ...]) -> None:
+        """Called inside, on the main thread: the script's end is the kernel's end."""
+        self._script = Path(args[0]).name
+        kernel.start()
+        try:
+            run_script(args)
+        finally:
+            if kernel.is_running:
+                kernel.stop()
+
+    # Outside
+
+    def find(self) -> Installation:
+        """Called outside: a binding in this Python, without importing it.
+
+        Raises:
+            HostNotFoundError: there is none.
+        """
+        for binding in BINDINGS:
+            spec = importlib.util.find_spec(binding)
+            if spec is not None and spec.submodule_search_locations:
+                python = f"{sys.version_info.major}.{sys.version_info.minor}"
+                path = Path(spec.submodule_search_locations[0])
+                return Installation(path, _version(binding), python)
+        reason = f"none of {', '.join(BINDINGS)} is installed for {sys.executable}"
+        raise HostNotFoundError(self.name, reason, 'pip install "hostkernel[qt]"')
+
+    def launch(self, request: LaunchRequest) -> Launch:
+        """Called outside: the script runs in this very process.
+
+        Raises:
+            LaunchError: no script was named.
+            ScriptNotFoundError: there is no such file.
+        """
+        if not request.args:
+            hint = "hostkernel run --host qt SCRIPT.py [ARGS...]"
+            raise LaunchError(self.name, "no script was named to run", hint=hint)
+        script_path(request.args)
+        return Launch(in_process=True)
+
+
+def _version(binding: str) -> str | None:
+    try:
+        return version(_DISTRIBUTIONS.get(binding, binding))
+    except PackageNotFoundError:
+        return None
+
+
+def _windows(app: Any) -> list[Any]:
+    # A QCoreApplication has none.
+    return list(app.topLevelWindows()) if hasattr(app, "topLevelWindows") else []
+
+
+def _quit() -> None:
+    app = application()
+    if app is None:
+        return
+    if hasattr(app, "closeAllWindows"):
+        app.closeAllWindows()
+    if not any(window.isVisible() for window in _windows(app)):
+        app.quit()

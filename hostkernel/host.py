@@ -287,6 +287,13 @@ class Host:
         find. Raises HostNotFoundError."""
         return None
 
+    def version(self, installation: Installation) -> str | None:
+        """Called outside, for listings: the version of what :meth:`find` returned.
+
+        It may start the application to ask, which would delay every start in :meth:`find`.
+        """
+        return installation.version
+
     def launch(self, request: LaunchRequest) -> Launch:
         """Called outside: how to start the host so that it runs ``request.bootstrap``."""
         return Launch(in_process=True)

@@ -15,7 +15,8 @@ HostkernelError
 │   ├── NotRunningError           stop while stopped
 │   ├── ShellExistsError          this process already has an IPython shell
 │   ├── WrongThreadError          called off the host's main thread
-│   └── KernelTimeoutError        the main thread did not take a call in time
+│   ├── KernelTimeoutError        the main thread did not take a call in time
+│   └── RequestError              a running kernel did not do what it was asked from outside
 ├── LaunchError                   the host did not start, or started without its kernel
 └── SelectionError                no running kernel, or several, match
 
@@ -47,6 +48,7 @@ __all__ = [
     "NotRunningError",
     "PluginError",
     "Problem",
+    "RequestError",
     "ScriptNotFoundError",
     "SelectionError",
     "ShellExistsError",
@@ -279,6 +281,17 @@ class KernelTimeoutError(KernelError):
 
     def __str__(self) -> str:
         return f"{self.action}: the host's main thread was busy for {self.seconds:g} s"
+
+
+@dataclass(eq=False)
+class RequestError(KernelError):
+    """A running kernel was asked for something from outside, and it was not done."""
+
+    action: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"the kernel could not {self.action}: {self.reason}"
 
 
 @dataclass(eq=False)

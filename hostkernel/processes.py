@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from functools import cache
@@ -44,7 +43,7 @@ def machine() -> str:
 def pid_namespace() -> str:
     """The namespace in which this process has its id, empty where there are none."""
     try:
-        return os.readlink("/proc/self/ns/pid")
+        return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return ""
 

@@ -1,0 +1,48 @@
+"""Fixtures for tests in real hosts."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+from hosts.runs import Run, need
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture(scope="module")
+def start_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Run]]:
+    """Start ``hostkernel run ARGS`` with the environment ENV; ended with the module."""
+    with ExitStack() as runs:
+
+        def start(*args: str, **env: str) -> Run:
+            run = Run(tmp_path_factory.mktemp("run"), *args, **env)
+            runs.callback(run.close)
+            return run
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def display() -> Iterator[str]:
+    """A screen that nobody sees: the value of DISPLAY."""
+    reader, writer = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1280x800x24", "-nolisten", "tcp"]
+    try:
+        server = subprocess.Popen(
+            command, pass_fds=[writer], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+    except FileNotFoundError:
+        os.close(reader)
+        need(False, "Xvfb")
+    finally:
+        os.close(writer)
+    with os.fdopen(reader) as numbers:
+        number = numbers.readline().strip()
+    yield f":{number}"
+    server.terminate()
+    server.wait(timeout=10)

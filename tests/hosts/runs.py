@@ -1,0 +1,177 @@
+"""Real hosts, driven from this process as any Jupyter client would."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+SECONDS = 60.0
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
+    """Poll until ``condition`` is true; what it returned."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if result := condition():
+            return result
+        time.sleep(0.05)
+    pytest.fail(f"not within {seconds:g} s: {what}")
+
+
+def need(there: object, what: str) -> None:
+    """Skip where ``what`` is missing; on the build machine nothing may be missing."""
+    if there:
+        return
+    if os.environ.get("CI"):
+        pytest.fail(f"missing: {what}")
+    pytest.skip(f"missing: {what}")
+
+
+class Run:
+    """One ``hostkernel run`` in a process and a home of its own."""
+
+    def __init__(self, folder: Path, *args: str, **env: str) -> None:
+        self.folder = folder
+        self.env = _environment(folder) | env
+        self._log = (folder / "run.log").open("wb")
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "hostkernel", "run", *args],
+            env=self.env,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        self._clients: list[BlockingKernelClient] = []
+        self._family: dict[int, psutil.Process] = {}
+
+    @property
+    def output(self) -> str:
+        return (self.folder / "run.log").read_text(errors="replace")
+
+    def files(self) -> list[Path]:
+        """The connection files that are there now."""
+        return sorted((self.folder / "runtime").glob("kernel-*.json"))
+
+    def file(self) -> Path:
+        """The connection file, waited for while ``run`` lives."""
+
+        def look() -> list[Path]:
+            if self.process.poll() is not None and not self.files():
+                pytest.fail(f"run ended with {self.process.returncode}:\n{self.output}")
+            return self.files()
+
+        return wait_for(look, "a connection file")[0]
+
+    def client(self) -> BlockingKernelClient:
+        """A new client that knows the connection file and nothing else."""
+        client = BlockingKernelClient(connection_file=str(self.file()))
+        client.load_connection_file()
+        client.start_channels()
+        self._clients.append(client)
+        client.wait_for_ready(timeout=SECONDS)
+        return client
+
+    def hostkernel(self, *args: str) -> str:
+        """Another hostkernel command in the same home; its stdout."""
+        command = [sys.executable, "-m", "hostkernel", *args]
+        result = subprocess.run(
+            command,
+            env=self.env,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+        )
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    def host_pid(self) -> int:
+        """The process that the kernel lives in."""
+        [kernel] = json.loads(self.hostkernel("list", "--json"))
+        return int(kernel["pid"])
+
+    def end(self) -> int:
+        """The exit status, once ``run`` has ended by itself."""
+        self._remember()
+        wait_for(lambda: self.process.poll() is not None, f"the end of run\n{self.output}")
+        return self.process.returncode
+
+    def interrupt(self) -> int:
+        """Press Ctrl-C in ``run``'s terminal; the exit status."""
+        self._remember()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        return self.end()
+
+    def _remember(self) -> None:
+        if self.process.poll() is None:
+            children = psutil.Process(self.process.pid).children(recursive=True)
+            self._family.update({child.pid: child for child in children})
+
+    def close(self) -> None:
+        """End whatever is left of it."""
+        for client in self._clients:
+            client.stop_channels()
+        try:
+            self.interrupt()
+        finally:
+            self._log.close()
+            _, alive = psutil.wait_procs(self._family.values(), timeout=10)
+            for process in (*alive, self.process):
+                process.kill()
+            self.process.wait()
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    places = {
+        "HOME": "home",
+        "IPYTHONDIR": "ipython",
+        "JUPYTER_CONFIG_DIR": "jupyter/config",
+        "JUPYTER_DATA_DIR": "jupyter/data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "TMPDIR": "tmp",
+        "XDG_CACHE_HOME": "cache",
+        "XDG_CONFIG_HOME": "config",
+        "XDG_DATA_HOME": "data",
+        "XDG_RUNTIME_DIR": "xdg-runtime",
+        "XDG_STATE_HOME": "state",
+    }
+    for place in places.values():
+        (folder / place).mkdir(parents=True, exist_ok=True, mode=0o700)
+    own = {name: str(folder / place) for name, place in places.items()}
+    taken = ("HOSTKERNEL_", "DISPLAY", "WAYLAND_DISPLAY")
+    rest = {name: value for name, value in os.environ.items() if not name.startswith(taken)}
+    return rest | own
+
+
+def run_cell(client: BlockingKernelClient, code: str) -> str:
+    """Run a cell that must succeed; its result as text, else what it printed."""
+    printed: list[str] = []
+    results: list[str] = []
+
+    def collect(message: dict[str, Any]) -> None:
+        content = message["content"]
+        if message["msg_type"] == "stream":
+            printed.append(content["text"])
+        elif message["msg_type"] == "execute_result":
+            results.append(content["data"]["text/plain"])
+
+    reply = client.execute_interactive(code, output_hook=collect, timeout=SECONDS)
+    assert reply["content"]["status"] == "ok", "\n".join(reply["content"]["traceback"])
+    return "".join(results or printed)

@@ -134,7 +134,7 @@ class BlenderHost(Host):
 
         """
         found = request.installation
-        if found and found.path.is_dir():
+        if self.settings.executable == "bpy" or (found and found.path.is_dir()):
             self._module_files(request.args)
             return Launch(in_process=True)
         own, script = _split((*self.settings.args, *request.args))

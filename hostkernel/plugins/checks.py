@@ -79,11 +79,15 @@ def _is_plain(parameter: inspect.Parameter, hook: str) -> bool:
     return positional and known and parameter.default is parameter.empty
 
 
+_repr = reprlib.Repr()
+_repr.maxother = _repr.maxstring = 100
+
+
 class WrongResultError(Exception):
     """A hook returned something else than it should."""
 
     def __init__(self, result: object, expected: str) -> None:
-        super().__init__(f"returned {reprlib.repr(result)}; it should return {expected}")
+        super().__init__(f"returned {_repr.repr(result)}; it should return {expected}")
 
 
 def _hosts(result: object) -> tuple[type[Host], ...]:

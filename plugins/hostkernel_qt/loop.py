@@ -21,10 +21,10 @@ __all__ = ["Bell", "ExitBell", "QtLoop"]
 class Bell:
     """Rung on any thread, it calls back on the main thread, from Qt's event loop.
 
-    It is a timer of no length that each ring starts by a queued call. A posted event would be
-    simpler and unfair: Qt handles those that arrive meanwhile in the same pass, so a busy
-    kernel would keep the program's own timers and windows from their turn. A ring before
-    the program has its application, or its binding, is heard once its loop runs.
+    It is a timer of no length that each ring starts by a queued call: a ring costs no Python on
+    the main thread, and rings that come together are heard as one. The queue belongs to the
+    thread, not to the application: a ring before the program has made its application, or has
+    imported its binding, is heard once its loop runs.
     """
 
     def __init__(self, callback: Callable[[], object]) -> None:

@@ -1,0 +1,93 @@
+"""Inside the host: the kernel of this process, and how to start and stop it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hostkernel.errors import NotRunningError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from .manager import HostKernelManager, StopReport
+
+__all__ = ["current", "restart", "serve", "start", "stop"]
+
+
+def start(
+    host: str | None = None,
+    *,
+    config: Path | None = None,
+    overrides: Sequence[str] = (),
+) -> HostKernelManager:
+    """Called inside a host, on its main thread: start a kernel in this process.
+
+    Args:
+        host: the adapter's name; detected if None.
+        config: a settings file. No project file is searched inside an application.
+        overrides: settings as on the command line, such as ``"kernel.log_level=debug"``.
+
+    Returns:
+        The manager of the running kernel.
+
+    Raises:
+        ConfigError, PluginError, HostError: settings or adapter cannot be used.
+        The errors of :meth:`HostKernelManager.start`.
+
+    Example::
+
+        import hostkernel
+
+        kernel = hostkernel.start()
+        print("jupyter console --existing", kernel.connection_file)
+    """
+    return _manager(host, config, overrides).start()
+
+
+def serve(
+    host: str | None = None,
+    *,
+    config: Path | None = None,
+    overrides: Sequence[str] = (),
+) -> None:
+    """Like :func:`start`, but run the kernel here until it is stopped."""
+    _manager(host, config, overrides).serve()
+
+
+def stop() -> StopReport:
+    """Stop the kernel of this process; see :meth:`HostKernelManager.stop`."""
+    return _running("stop").stop()
+
+
+def restart() -> None:
+    """Restart the kernel of this process in place; see :meth:`HostKernelManager.restart`."""
+    _running("restart").restart()
+
+
+def current() -> HostKernelManager | None:
+    """The manager of the kernel that runs in this process, None if there is none."""
+    from .manager import current as running
+
+    return running()
+
+
+def _running(action: str) -> HostKernelManager:
+    manager = current()
+    if manager is None:
+        raise NotRunningError(action)
+    return manager
+
+
+def _manager(name: str | None, config: Path | None, overrides: Sequence[str]) -> HostKernelManager:
+    from hostkernel.config import gather
+    from hostkernel.plugins import Plugins
+
+    from .manager import HostKernelManager
+
+    tables = gather(overrides, host=name, config=config, search_project=False)
+    chosen = tables.plugin_settings()
+    plugins = Plugins.load(chosen.paths, chosen.disable)
+    settings = tables.validate(plugins.hosts)
+    adapter = plugins.host_class(name) if name else plugins.detect()
+    return HostKernelManager(adapter(settings.for_host(adapter)), settings, plugins)

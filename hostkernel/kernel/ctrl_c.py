@@ -1,0 +1,58 @@
+"""Signals that end a process which hostkernel owns, such as Ctrl-C in ``hostkernel run``."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Sequence
+    from types import FrameType
+
+__all__ = ["SignalHandlers"]
+
+
+class SignalHandlers:
+    """Handlers that work also while the main thread waits in C, inside somebody's main loop.
+
+    Python runs a handler only when the main thread runs bytecode. The signal's number is
+    therefore also written to a socket that ``loop`` reads, which brings about a slice.
+
+    Args:
+        numbers: the signals.
+        loop: the kernel's loop.
+        called: called on the main thread with the signal's number.
+    """
+
+    def __init__(
+        self,
+        numbers: Sequence[int],
+        loop: asyncio.AbstractEventLoop,
+        called: Callable[[int], None],
+    ) -> None:
+        self._called = called
+        self._loop = loop
+        self._near, self._far = socket.socketpair()
+        self._near.setblocking(False)
+        self._far.setblocking(False)
+        loop.add_reader(self._far, self._drain)
+        self._before = {number: signal.signal(number, self._handle) for number in numbers}
+        self._wakeup = signal.set_wakeup_fd(self._near.fileno(), warn_on_full_buffer=False)
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        self._called(number)
+
+    def _drain(self) -> None:
+        self._far.recv(4096)
+
+    def close(self) -> None:
+        """Put the handlers back that were there."""
+        signal.set_wakeup_fd(self._wakeup)
+        for number, handler in self._before.items():
+            if signal.getsignal(number) == self._handle:
+                signal.signal(number, handler)
+        self._loop.remove_reader(self._far)
+        self._near.close()
+        self._far.close()

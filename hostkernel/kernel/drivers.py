@@ -1,0 +1,274 @@
+"""The four ways to drive the kernel's asyncio loop.
+
+=========  ====================================  =======================================
+mode       when                                  who runs the loop
+=========  ====================================  =======================================
+pumped     the host owns the main loop           slices on the host's main thread
+shared     asyncio already runs on this thread   the host's own asyncio loop
+served     the host has no loop                  ``serve()``, until the kernel stops
+thread     plain Python with a busy main thread  a thread of ours
+=========  ====================================  =======================================
+
+A *step* is anything the loop calls: a cell, a callback, a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from .pump import Pump, outer_loop_aside, run_loop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from hostkernel.host import HostLoop
+
+__all__ = ["Driver", "PumpedDriver", "ServedDriver", "SharedDriver", "ThreadDriver"]
+
+log = logging.getLogger("hostkernel.kernel")
+
+
+class Driver(ABC):
+    """One way to drive the kernel. ``loop`` is the asyncio loop that the kernel lives on."""
+
+    mode: str
+    loop: asyncio.AbstractEventLoop
+    thread: int
+
+    @property
+    def here(self) -> bool:
+        """Whether the caller is on the kernel's thread."""
+        return threading.get_ident() == self.thread
+
+    @property
+    @abstractmethod
+    def in_step(self) -> bool:
+        """Whether the caller is inside a step of a loop that is the kernel's own."""
+
+    @abstractmethod
+    def run(self, function: Callable[[], None]) -> None:
+        """Call ``function`` on the kernel's thread with :attr:`loop` running; wait for it."""
+
+    @abstractmethod
+    def defer(self, function: Callable[[], None]) -> None:
+        """Call ``function`` soon, on the kernel's thread, outside any step. Any thread."""
+
+    def apart(self, function: Callable[[], None]) -> None:
+        """Call ``function`` on the kernel's thread, outside any step; wait for it."""
+        function()
+
+    def settle(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        """Run the loop, on the kernel's thread and outside any step, until this is done."""
+        with outer_loop_aside():
+            self.loop.run_until_complete(coroutine)
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether the host sleeps in C, and a signal cuts that sleep short."""
+        return False
+
+    def start(self, send_wake: Callable[[], None]) -> None:
+        """Begin to run the loop, now that the kernel is set up. Where :meth:`run` was called.
+
+        Args:
+            send_wake: cuts a sleep of the kernel's thread short.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop running the loop. On the kernel's thread, outside any step."""
+
+    def _close_own_loop(self) -> None:
+        self.settle(_cancel_all(self.loop))
+        self.settle(self.loop.shutdown_asyncgens())
+        self.loop.close()
+
+
+async def _as_coroutine(function: Callable[[], None]) -> None:
+    function()
+
+
+async def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    tasks = asyncio.all_tasks(loop) - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=1)
+
+
+class PumpedDriver(Driver):
+    """The host owns the main loop; the kernel runs in slices of it.
+
+    Args:
+        host_loop: the host's loop.
+        budget: seconds that one slice may take.
+    """
+
+    mode = "pumped"
+
+    def __init__(self, host_loop: HostLoop, budget: float) -> None:
+        self._host_loop = host_loop
+        self._send_wake: Callable[[], None]
+        self._pump = Pump(budget, polled=host_loop.polled)
+        self.loop = self._pump.loop
+        self.thread = self._pump.thread
+
+    @property
+    def in_step(self) -> bool:
+        return self._pump.ticking and self.here
+
+    def run(self, function: Callable[[], None]) -> None:
+        self.settle(_as_coroutine(function))
+
+    @property
+    def sleeps(self) -> bool:
+        return self._host_loop.sleeps
+
+    def start(self, send_wake: Callable[[], None]) -> None:
+        self._send_wake = send_wake
+        self._host_loop.start(self._pump.tick)
+        self._pump.start(self._wake)
+
+    def _wake(self) -> None:
+        try:
+            self._host_loop.wake()
+            if self._host_loop.sleeps and not self._pump.ticking:
+                self._send_wake()
+        except Exception:
+            log.exception("the host's loop cannot be woken")
+
+    def defer(self, function: Callable[[], None]) -> None:
+        self._pump.after_slice.append(function)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+
+    def close(self) -> None:
+        self._pump.close()
+        try:
+            self._host_loop.stop()
+        finally:
+            self._close_own_loop()
+
+
+class ServedDriver(Driver):
+    """The host has no loop: :meth:`serve` is it."""
+
+    mode = "served"
+
+    def __init__(self) -> None:
+        self.loop = asyncio.SelectorEventLoop()
+        self.thread = threading.get_ident()
+        self._deferred: deque[Callable[[], None]] = deque()
+        self._stepping = False
+
+    @property
+    def in_step(self) -> bool:
+        return self._stepping and self.here
+
+    def run(self, function: Callable[[], None]) -> None:
+        self.settle(_as_coroutine(function))
+
+    def serve(self) -> None:
+        """Run the loop until the kernel is stopped."""
+        while not self.loop.is_closed():
+            self._stepping = True
+            try:
+                run_loop(self.loop)
+            finally:
+                self._stepping = False
+            while self._deferred:
+                self._deferred.popleft()()
+
+    def defer(self, function: Callable[[], None]) -> None:
+        self._deferred.append(function)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+
+    def close(self) -> None:
+        self._close_own_loop()
+
+
+class ThreadDriver(Driver):
+    """The main thread is busy with the program's own work: the kernel gets its own thread."""
+
+    mode = "thread"
+
+    def __init__(self) -> None:
+        made = threading.Event()
+        self._thread = threading.Thread(
+            target=self._body, args=(made,), name="hostkernel", daemon=True
+        )
+        self._thread.start()
+        made.wait()
+        self.loop = self._served.loop
+        self.thread = self._served.thread
+
+    def _body(self, made: threading.Event) -> None:
+        self._served = ServedDriver()
+        made.set()
+        self._served.serve()
+
+    @property
+    def in_step(self) -> bool:
+        return self._served.in_step
+
+    def run(self, function: Callable[[], None]) -> None:
+        asyncio.run_coroutine_threadsafe(_as_coroutine(function), self.loop).result()
+
+    def defer(self, function: Callable[[], None]) -> None:
+        self._served.defer(function)
+
+    def apart(self, function: Callable[[], None]) -> None:
+        if self.here:
+            function()
+            return
+        done = threading.Event()
+
+        def call() -> None:
+            try:
+                function()
+            finally:
+                done.set()
+
+        self.defer(call)
+        done.wait()
+
+    def close(self) -> None:
+        self._served.close()
+
+    def join(self) -> None:
+        """Wait for the thread to end; does nothing on the thread itself."""
+        if not self.here:
+            self._thread.join()
+
+
+class SharedDriver(Driver):
+    """The host runs asyncio on this thread: the kernel joins that loop and never stops it."""
+
+    mode = "shared"
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.thread = threading.get_ident()
+
+    @property
+    def in_step(self) -> bool:
+        return False
+
+    def run(self, function: Callable[[], None]) -> None:
+        # A context of its own: the kernel's context variables must not leak into the host's.
+        contextvars.copy_context().run(function)
+
+    def defer(self, function: Callable[[], None]) -> None:
+        self.loop.call_soon_threadsafe(function)
+
+    def settle(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        # The loop that runs here is the host's, and cannot be run from inside itself.
+        coroutine.close()
+
+    def close(self) -> None:
+        pass

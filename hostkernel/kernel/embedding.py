@@ -1,0 +1,188 @@
+"""One kernel inside one process, from bring-up to tear-down."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .ctrl_c import SignalHandlers
+from .endings import Ending, Endings
+from .interrupt import Interrupter, wake_signal
+from .output import CellStream, Threads
+from .residue import Residue, cells_as_main
+from .session import KernelSession
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hostkernel.host import Host, Kernel
+    from hostkernel.plugins import Plugins
+    from hostkernel.config.models import Settings
+
+    from .drivers import Driver
+    from .endpoint import Endpoint
+    from .shell import HostIPythonKernel
+
+__all__ = ["Embedding", "StopReport"]
+
+log = logging.getLogger("hostkernel.kernel")
+
+
+@dataclass(frozen=True)
+class StopReport:
+    """What a stop could not put back as it was: one sentence each, none in the good case."""
+
+    left: tuple[str, ...] = ()
+
+
+class Embedding:
+    """Owns everything that a start makes; an :class:`~hostkernel.kernel.shell.Owner`.
+
+    Made and used on the kernel's thread.
+
+    Args:
+        manager: the kernel as hooks see it.
+        carry_out: what an ending calls, see :class:`~hostkernel.kernel.endings.Endings`.
+    """
+
+    def __init__(
+        self,
+        manager: Kernel,
+        settings: Settings,
+        plugins: Plugins,
+        driver: Driver,
+        endpoint: Endpoint,
+        carry_out: Callable[[Ending], None],
+    ) -> None:
+        self.host: Host = manager.host
+        self.driver = driver
+        self.streams: tuple[CellStream, ...] = ()
+        self.interrupter: Interrupter
+        self.threads: Threads
+        self.endings = Endings(settings.kernel, self, carry_out)
+        self._manager = manager
+        self._settings = settings
+        self._plugins = plugins
+        self._endpoint = endpoint
+        self._undo = ExitStack()
+        self._report: list[str] = []
+        self._session: KernelSession
+        self._wake = _nothing
+
+    @property
+    def kernel(self) -> HostIPythonKernel:
+        """The kernel that speaks to clients."""
+        return self._session.kernel
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether clients are being answered."""
+        return self._session.is_alive
+
+    def send_wake(self) -> None:
+        """Cut a sleep of the host's main thread short. Any thread."""
+        self._wake()
+
+    # Up
+
+    def bring_up(self) -> None:
+        """Start everything. Runs as one step of the kernel's loop."""
+        self._keep_ledger()
+        self._take_signals()
+        self.threads = Threads()
+        self._session = KernelSession(self)
+        self._undo.callback(self._session.close)
+        info = self._session.start(self._endpoint.info)
+        self._undo.enter_context(cells_as_main(lambda: self._session.namespace))
+        self._furnish()
+        self._residue.settle()
+        self._undo.callback(self.kernel.cancel_requests)
+        self._undo.callback(self._endpoint.withdraw)
+        self._endpoint.publish(info, host=self.host.name, title=self._title())
+
+    def watch_the_host(self, host_ends: Callable[[], None]) -> None:
+        """Have ``host_ends`` called when the host ends, by its adapter's way and atexit."""
+        atexit.register(host_ends)
+        self._undo.callback(atexit.unregister, host_ends)
+        undo = self.host.on_exit(host_ends)
+        if undo is not None:
+            self._undo.callback(undo)
+
+    def handle_signals(self, numbers: Sequence[int], called: Callable[[int], None]) -> None:
+        """Have ``called`` called for signals that end the process. On the main thread."""
+        self._undo.callback(SignalHandlers(numbers, self.driver.loop, called).close)
+
+    def _keep_ledger(self) -> None:
+        self._residue = Residue()
+        self._undo.callback(lambda: self._report.extend(self._residue.restore()))
+        level = log.level
+        log.setLevel(self._settings.kernel.log_level.upper())
+        self._undo.callback(log.setLevel, level)
+
+    def _take_signals(self) -> None:
+        self.interrupter = Interrupter()
+        self._undo.callback(self.interrupter.close)
+        if self.driver.sleeps:
+            wake = wake_signal()
+            self._undo.callback(wake.close)
+            self._wake = wake.send
+
+    def _furnish(self) -> None:
+        namespaces = self._plugins.collect("hostkernel_namespace", host=self.host)
+        extensions = self._plugins.collect("hostkernel_extensions", host=self.host)
+        self._session.furnish(namespaces, [name for names in extensions for name in names])
+
+    def _title(self) -> str | None:
+        try:
+            return self.host.title()
+        except Exception:
+            log.exception("%s.title() failed", type(self.host).__qualname__)
+            return None
+
+    # Down
+
+    def renew(self) -> None:
+        """Soft restart: fresh namespace, shell and comms on the same sockets."""
+        self._session.renew()
+        self._furnish()
+        self.kernel.reopen()
+
+    def take_down(self) -> StopReport:
+        """Stop everything. Outside any step of the kernel's loop."""
+        try:
+            self._undo.close()
+        except Exception:
+            log.exception("the kernel could not be taken down in full")
+            self._report.append("a step of the stop failed; see the log")
+        return StopReport(tuple(self._report))
+
+    # What the shell and the kernel ask of their owner
+
+    def shutdown_requested(self, *, restart: bool) -> None:
+        """See :meth:`Endings.shutdown_requested`."""
+        self.endings.shutdown_requested(restart=restart)
+
+    def exit_requested(self) -> None:
+        """See :meth:`Endings.exit_requested`."""
+        self.endings.exit_requested()
+
+    def request(self, action: str, *, exit_host: bool) -> None:
+        """See :meth:`Endings.request`."""
+        self.endings.request(action, exit_host=exit_host)
+
+    def cell_begins(self, cell: str) -> None:
+        """A cell is about to run."""
+        self._plugins.notify("hostkernel_pre_run_cell", kernel=self._manager, cell=cell)
+
+    def cell_ended(self, cell: str, result: object) -> None:
+        """A cell has run."""
+        self._plugins.notify(
+            "hostkernel_post_run_cell", kernel=self._manager, cell=cell, result=result
+        )
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,146 @@
+"""Break a running cell, and nothing else.
+
+POSIX: a private signal to the kernel's thread, whose Python handler raises KeyboardInterrupt
+only while a cell runs. Never SIGINT, never the process group, never another handler: the
+host's children and the idle host do not notice. A kernel off the main thread is interrupted
+by an asynchronous exception, which takes effect when a blocking C call returns.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import signal
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from hostkernel.errors import WrongThreadError
+
+from . import signals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+__all__ = ["Interrupter", "PrivateSignal"]
+
+log = logging.getLogger("hostkernel.kernel")
+
+# Their default action is to do nothing, so that a late one is harmless.
+_INTERRUPT_CANDIDATES = ("SIGURG", "SIGCONT")
+_WAKE_CANDIDATES = ("SIGWINCH", "SIGCONT", "SIGURG")
+
+
+class PrivateSignal:
+    """A signal nobody uses, with a Python handler of ours, sent to one thread.
+
+    Args:
+        candidates: names to choose from; the first whose action is the default is taken.
+        handler: called on the main thread.
+        restart: whether an interrupted system call goes on (SA_RESTART) or fails (EINTR).
+    """
+
+    def __init__(
+        self, candidates: tuple[str, ...], handler: Callable[[], None], *, restart: bool
+    ) -> None:
+        self._handler = handler
+        self._thread = threading.get_ident()
+        self.number = _free_signal(candidates)
+        if self.number is None:
+            return
+        self._before = signals.action(self.number)
+        signal.signal(self.number, self._called)
+        signal.siginterrupt(self.number, not restart)
+
+    def _called(self, _signum: int, _frame: FrameType | None) -> None:
+        self._handler()
+
+    def send(self) -> None:
+        """Send it to the thread that made this object; does nothing once closed."""
+        if self.number is not None:
+            signal.pthread_kill(self._thread, self.number)
+
+    def close(self) -> None:
+        """Put the action back as it was, unless somebody has changed it since."""
+        number, self.number = self.number, None
+        if number is not None and signal.getsignal(number) == self._called:
+            signal.signal(number, signal.SIG_DFL)
+            signals.restore(number, self._before)
+
+
+def _free_signal(candidates: tuple[str, ...]) -> int | None:
+    if not hasattr(signal, "pthread_kill"):
+        return None
+    for name in candidates:
+        number = getattr(signal, name, None)
+        if number is not None and signals.is_default(number):
+            return int(number)
+    return None
+
+
+class Interrupter:
+    """Interrupts what the kernel runs. Made on the kernel's thread.
+
+    Attributes:
+        cancel: cancels the cell that is suspended in an ``await``, if there is one; called on
+            any thread.
+    """
+
+    def __init__(self) -> None:
+        self.cancel: Callable[[], None] | None = None
+        self._armed = False
+        self._thread = threading.get_ident()
+        self._signal: PrivateSignal | None = None
+        if threading.current_thread() is threading.main_thread():
+            self._signal = PrivateSignal(_INTERRUPT_CANDIDATES, self._raise, restart=False)
+
+    def _raise(self) -> None:
+        if self._armed:
+            raise KeyboardInterrupt
+
+    @property
+    def is_armed(self) -> bool:
+        """Whether something that may be interrupted runs this very moment."""
+        return self._armed
+
+    @contextmanager
+    def armed(self) -> Iterator[None]:
+        """While inside, :meth:`fire` raises KeyboardInterrupt on this thread."""
+        if threading.get_ident() != self._thread:
+            raise WrongThreadError("armed", threading.current_thread().name)
+        outer, self._armed = self._armed, True
+        try:
+            yield
+        finally:
+            self._armed = outer
+
+    def fire(self) -> None:
+        """Interrupt what runs, if anything does. Any thread."""
+        cancel = self.cancel
+        if cancel is not None:
+            cancel()
+        if not self._armed:
+            return
+        if self._signal is None:
+            _raise_in_thread(self._thread)
+        elif self._signal.number is None:
+            log.error("no free signal was found at start: a cell cannot be interrupted")
+        else:
+            self._signal.send()
+
+    def close(self) -> None:
+        """Give the signal back. On the thread that made this object."""
+        if self._signal is not None:
+            self._signal.close()
+
+
+def _raise_in_thread(ident: int) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(
+        ctypes.c_ulong(ident), ctypes.py_object(KeyboardInterrupt)
+    )
+
+
+def wake_signal() -> PrivateSignal:
+    """A signal whose only effect is that a sleep in C ends early."""
+    return PrivateSignal(_WAKE_CANDIDATES, lambda: None, restart=True)

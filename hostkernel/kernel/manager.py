@@ -1,0 +1,399 @@
+"""Start and stop the kernel of this process."""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+import os
+import signal
+import sys
+import threading
+import uuid
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from hostkernel.errors import (
+    AlreadyRunningError,
+    HostVetoError,
+    KernelTimeoutError,
+    NotRunningError,
+    ShellExistsError,
+)
+
+from .drivers import Driver, PumpedDriver, ServedDriver, SharedDriver, ThreadDriver
+from .embedding import Embedding, StopReport
+from .endings import Ending
+from .endpoint import Endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from hostkernel.config.models import Settings
+    from hostkernel.connection import ConnectionInfo
+    from hostkernel.host import Host, HostLoop, HostPaths
+    from hostkernel.plugins import Plugins
+
+__all__ = ["HostKernelManager", "State", "StopReport", "current"]
+
+log = logging.getLogger("hostkernel.kernel")
+
+_PATIENCE = 10.0  # seconds that a call from another thread waits for the kernel's
+_GRACE = 1.0  # seconds that a suspended cell gets to answer
+_one_kernel = threading.Lock()
+_current: HostKernelManager | None = None
+
+
+def current() -> HostKernelManager | None:
+    """The manager whose kernel runs in this process, None if there is none."""
+    return _current
+
+
+class State(enum.Enum):
+    """Where a kernel is in its life: idle → starting → running → stopping → idle."""
+
+    IDLE = "idle"
+    STARTING = "starting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+
+
+class HostKernelManager:
+    """The kernel of this process: a state machine, safe to call from any thread.
+
+    Args:
+        host: the adapter.
+        settings: all settings.
+        plugins: whose hooks are called.
+        kernel_id: identifier in the connection file's name; random if None.
+        connection_file: a launcher's file, whose ports and key are used.
+
+    Example::
+
+        manager = hostkernel.start()
+        print(manager.connection_file)
+        manager.stop()
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        settings: Settings,
+        plugins: Plugins,
+        *,
+        kernel_id: str | None = None,
+        connection_file: Path | None = None,
+    ) -> None:
+        self.host = host
+        self.settings = settings
+        self.plugins = plugins
+        self._id = kernel_id or str(uuid.uuid4())
+        self._given_file = connection_file
+        self._pid = os.getpid()
+        self._state = State.IDLE
+        self._stopped = threading.Event()
+        self._report = StopReport()
+        self._driver: Driver | None = None
+        self._endpoint: Endpoint | None = None
+        self._embedding: Embedding | None = None
+        self._ending_signals: tuple[int, ...] = ()
+        self._signalled = False
+
+    # What is
+
+    @property
+    def id(self) -> str:
+        """Identifier in the connection file's name, ``kernel-<id>.json``."""
+        return self._endpoint.kernel_id if self._endpoint is not None else self._id
+
+    @property
+    def state(self) -> State:
+        """Where the kernel is in its life."""
+        return self._state
+
+    @property
+    def mode(self) -> str | None:
+        """``pumped``, ``shared``, ``served`` or ``thread``; None while idle."""
+        return self._driver.mode if self._driver is not None else None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether clients can reach the kernel now; asked afresh each time."""
+        if self._state is not State.RUNNING or self._pid != os.getpid():
+            return False
+        return self._embedding is not None and self._embedding.is_alive
+
+    @property
+    def connection_file(self) -> Path | None:
+        """The connection file while there is one."""
+        return self._endpoint.file if self._endpoint is not None else None
+
+    @property
+    def connection_info(self) -> ConnectionInfo:
+        """How clients reach the kernel.
+
+        Raises:
+            NotRunningError: it is not running.
+        """
+        if self._endpoint is None:
+            raise NotRunningError("tell the connection", self._state.value)
+        return self._endpoint.info
+
+    # Start
+
+    def start(self) -> Self:
+        """Start, and return at once; the connection file is there when this returns.
+
+        Joins the asyncio loop that runs on this thread if there is one, else pumps through
+        the host's own loop, else runs in a thread of its own.
+
+        Raises:
+            AlreadyRunningError: it is running, or another kernel is in this process.
+            ShellExistsError: this process has an IPython shell that is not ours.
+            HostVetoError: the adapter refuses.
+            ConnectionFileError: the launcher's file cannot be used.
+            zmq.ZMQError: a port is taken. Like after any failure, all is as it was before.
+        """
+        self._start(self._fitting_driver)
+        return self
+
+    def serve(self) -> None:
+        """Start if need be, and run the kernel here until it is stopped.
+
+        Ctrl-C interrupts a running cell; it ends an idle kernel, and is raised.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C while no cell was running.
+            The errors of :meth:`start`.
+        """
+        if self._state is State.IDLE:
+            self._start(ServedDriver)
+        driver = self._driver
+        if isinstance(driver, ServedDriver):
+            driver.serve()
+        elif isinstance(driver, ThreadDriver):
+            driver.join()
+        elif driver is not None:
+            raise AlreadyRunningError(f"{driver.mode} by its host", self.connection_file)
+        if self._signalled and not self._ending_signals:
+            raise KeyboardInterrupt
+
+    def run(self) -> None:
+        """Start in the host's loop and return, or :meth:`serve` where the host has none."""
+        host_loop = self._host_loop()
+        if host_loop is None:
+            self.serve()
+        else:
+            self._start(partial(self._pumped, host_loop))
+
+    def stop_on_signals(self) -> None:
+        """Called before the start, on the main thread, where hostkernel owns the process.
+
+        The first Ctrl-C or SIGTERM ends kernel and host in order, the second insists.
+        """
+        self._ending_signals = (signal.SIGINT, signal.SIGTERM)
+
+    def _fitting_driver(self) -> Driver:
+        if asyncio._get_running_loop() is not None:
+            return SharedDriver()
+        host_loop = self._host_loop()
+        return ThreadDriver() if host_loop is None else self._pumped(host_loop)
+
+    def _host_loop(self) -> HostLoop | None:
+        redirected: HostLoop | None = self.plugins.first("hostkernel_loop", host=self.host)
+        return redirected or self.host.loop()
+
+    def _pumped(self, host_loop: HostLoop) -> Driver:
+        return PumpedDriver(host_loop, self.settings.kernel.time_budget)
+
+    def _start(self, make_driver: Callable[[], Driver]) -> None:
+        self._claim_process()
+        try:
+            self._refuse()
+            self._endpoint = self._claim_endpoint()
+            self._driver = make_driver()
+            self._bring_up(self._driver, self._endpoint)
+        except BaseException:
+            self._give_up()
+            raise
+        self._state = State.RUNNING
+        self.plugins.notify("hostkernel_started", kernel=self)
+
+    def _claim_process(self) -> None:
+        global _current
+        with _one_kernel:
+            holder = self if _current is None else _current
+            if holder._state is not State.IDLE:
+                raise AlreadyRunningError(holder._state.value, holder.connection_file)
+            _current = self
+            self._state = State.STARTING
+        self._pid = os.getpid()
+        self._signalled = False
+        self._stopped.clear()
+
+    def _refuse(self) -> None:
+        shell = sys.modules.get("IPython.core.interactiveshell")
+        if shell is not None and shell.InteractiveShell.initialized():
+            raise ShellExistsError(type(shell.InteractiveShell._instance).__name__)
+        reason = self.host.veto()
+        if reason is not None:
+            raise HostVetoError(self.host.name, reason)
+
+    def _claim_endpoint(self) -> Endpoint:
+        settings = self.settings.connection
+        if self._given_file is not None:
+            return Endpoint.given(self._given_file, settings)
+        redirected: HostPaths | None = self.plugins.first("hostkernel_paths", host=self.host)
+        paths = redirected or self.host.paths()
+        return Endpoint.fresh(paths.runtime, self._id, settings)
+
+    def _bring_up(self, driver: Driver, endpoint: Endpoint) -> None:
+        self._embedding = Embedding(
+            self, self.settings, self.plugins, driver, endpoint, self._carry_out
+        )
+        driver.run(self._embedding.bring_up)
+        driver.start(self._embedding.send_wake)
+        self._embedding.watch_the_host(self._host_ends)
+        self._handle_signals(driver)
+
+    def _handle_signals(self, driver: Driver) -> None:
+        if threading.current_thread() is not threading.main_thread():
+            return
+        numbers = self._ending_signals
+        untouched = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if not numbers and driver.mode == "served" and untouched:
+            numbers = (signal.SIGINT,)
+        if numbers and self._embedding is not None:
+            self._embedding.handle_signals(numbers, self._on_signal)
+
+    def _on_signal(self, number: int) -> None:
+        embedding = self._embedding
+        if embedding is None:
+            return
+        if not self._ending_signals and embedding.interrupter.is_armed:
+            raise KeyboardInterrupt
+        if self._signalled:
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        self._signalled = True
+        exits = bool(self._ending_signals)
+        self.request_stop(signal.Signals(number).name, exit_host=exits)
+
+    def _give_up(self) -> None:
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            driver.apart(partial(self._dismantle, driver))
+        self._become_idle()
+
+    # Stop
+
+    def stop(self) -> StopReport:
+        """Stop, and put the process back as it was.
+
+        Called inside a cell, it takes effect when the cell has been answered. Called from
+        another thread it waits for the kernel's thread, and never kills anything.
+
+        Returns:
+            What could not be put back; empty if called inside a cell.
+
+        Raises:
+            NotRunningError: nothing runs.
+            KernelTimeoutError: the kernel's thread was busy for too long.
+        """
+        embedding, driver = self._running("stop")
+        if driver.here and not self._inside(embedding, driver):
+            self._settle(embedding, driver)
+            return self._end("stop()")
+        embedding.endings.post(Ending("stop", "stop()", patient=driver.mode != "thread"))
+        if driver.here:
+            return StopReport()
+        if not self._stopped.wait(_PATIENCE):
+            raise KernelTimeoutError("stop", _PATIENCE)
+        if isinstance(driver, ThreadDriver):
+            driver.join()
+        return self._report
+
+    def restart(self) -> None:
+        """Soft restart: a fresh namespace on the same ports and key. Takes effect when the
+        running request has been answered.
+
+        Raises:
+            NotRunningError: nothing runs.
+        """
+        embedding, driver = self._running("restart")
+        embedding.endings.post(Ending("restart", "restart()", patient=driver.here))
+
+    def request_stop(self, reason: str, *, exit_host: bool = False) -> None:
+        """Interrupt the running cell, then stop. Any thread, any signal handler; returns at
+        once. Does nothing where nothing runs.
+
+        Args:
+            reason: what ``hostkernel_stopped`` is told.
+            exit_host: end the host too, by its own orderly way.
+        """
+        if self._embedding is not None and self._state is State.RUNNING:
+            self._embedding.endings.post(Ending("exit-host" if exit_host else "stop", reason))
+
+    def _running(self, action: str) -> tuple[Embedding, Driver]:
+        if self._state is not State.RUNNING or self._embedding is None or self._driver is None:
+            raise NotRunningError(action, self._state.value)
+        return self._embedding, self._driver
+
+    @staticmethod
+    def _inside(embedding: Embedding, driver: Driver) -> bool:
+        return driver.in_step or embedding.interrupter.is_armed
+
+    @staticmethod
+    def _settle(embedding: Embedding, driver: Driver) -> None:
+        embedding.interrupter.fire()
+        driver.settle(embedding.kernel.quiesce(_GRACE))
+
+    def _carry_out(self, ending: Ending) -> None:
+        if self._state is not State.RUNNING or self._embedding is None:
+            return
+        if ending.action == "restart":
+            self._embedding.renew()
+            return
+        self._end(ending.reason)
+        if ending.action == "exit-host":
+            self.host.quit()
+
+    def _host_ends(self) -> None:
+        """The host is going away: in the middle of a cell, only its traces can be removed."""
+        if self._state is not State.RUNNING or self._embedding is None or self._driver is None:
+            return
+        if self._driver.here and not self._inside(self._embedding, self._driver):
+            self._end("the host ended")
+        elif self._driver.mode == "thread":
+            self.request_stop("the host ended")
+            self._stopped.wait(_GRACE)
+        elif self._endpoint is not None:
+            self._endpoint.withdraw()
+
+    def _end(self, reason: str) -> StopReport:
+        """On the kernel's thread, outside any step."""
+        self._state = State.STOPPING
+        assert self._driver is not None
+        self._report = self._dismantle(self._driver)
+        self._become_idle()
+        self.plugins.notify("hostkernel_stopped", kernel=self, reason=reason)
+        return self._report
+
+    def _dismantle(self, driver: Driver) -> StopReport:
+        report = StopReport()
+        try:
+            if self._embedding is not None:
+                report = self._embedding.take_down()
+        finally:
+            driver.close()
+        return report
+
+    def _become_idle(self) -> None:
+        global _current
+        self._embedding = self._endpoint = self._driver = None
+        with _one_kernel:
+            self._state = State.IDLE
+            if _current is self:
+                _current = None
+        self._stopped.set()

@@ -1,0 +1,166 @@
+"""Where printed text goes: a cell's to its client, the host's own to the host's console.
+
+Which is which: text written in the context of a cell (its own code, tasks it started), or by
+a thread that began while a cell ran, is the cell's. All else is the host's.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, WeakSet
+
+from ipykernel.iostream import OutStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ipykernel.iostream import IOPubThread
+    from jupyter_client.session import Session
+
+__all__ = ["CellStream", "Threads"]
+
+
+class Threads:
+    """Tells the threads that cells started from the host's own."""
+
+    def __init__(self) -> None:
+        self._hosts: WeakSet[threading.Thread] = WeakSet(threading.enumerate())
+        self._cells: WeakKeyDictionary[threading.Thread, dict[str, Any]] = WeakKeyDictionary()
+        self._running: dict[str, Any] | None = None
+
+    @contextmanager
+    def cell(self, parent: dict[str, Any]) -> Iterator[None]:
+        """A cell runs: threads that appear meanwhile are its own.
+
+        Args:
+            parent: the header of the request, which its output must name.
+        """
+        self._sort(None)
+        self._running = parent
+        try:
+            yield
+        finally:
+            self._running = None
+            self._sort(parent)
+
+    def _sort(self, parent: dict[str, Any] | None) -> None:
+        for thread in threading.enumerate():
+            if thread in self._hosts or thread in self._cells:
+                continue
+            if parent is None:
+                self._hosts.add(thread)
+            else:
+                self._cells[thread] = parent
+
+    def parent(self) -> Mapping[str, Any] | None:
+        """The header of the cell that the calling thread belongs to, None for the host's."""
+        thread = threading.current_thread()
+        if thread in self._hosts:
+            return None
+        return self._cells.get(thread, self._running)
+
+
+def _is_service_thread() -> bool:
+    # ipykernel's own threads, which flush after each message. A host's stream may belong to
+    # its main thread, so that they must keep away from it.
+    return hasattr(threading.current_thread(), "pydev_do_not_trace")
+
+
+class CellStream(OutStream):  # type: ignore[misc]
+    """``sys.stdout`` or ``sys.stderr`` while the kernel runs.
+
+    Somebody may keep it beyond that: it then forwards to the host's own stream for ever.
+
+    Args:
+        host: what ``sys.stdout`` or ``sys.stderr`` was, None included.
+        threads: who is who.
+    """
+
+    def __init__(
+        self, session: Session, pub_thread: IOPubThread, name: str, host: Any, threads: Threads
+    ) -> None:
+        super().__init__(session, pub_thread, name, watchfd=False)
+        self.host = host
+        self._threads = threads
+
+    def write(self, string: str) -> int | None:
+        """Write to the client of the cell that prints, else to the host."""
+        if not isinstance(string, str):
+            message = f"write() argument must be str, not {type(string).__name__}"
+            raise TypeError(message)
+        parent = self._parent()
+        if parent is None:
+            return self._write_host(string)
+        token = self._parent_header.set(parent)
+        try:
+            written: int | None = super().write(string)
+        finally:
+            self._parent_header.reset(token)
+        return written
+
+    def _parent(self) -> Mapping[str, Any] | None:
+        # A forked child must not touch the parent's sockets.
+        if self.pub_thread is None or os.getpid() != self._master_pid:
+            return None
+        return self._parent_header.get(None) or self._threads.parent()
+
+    def _write_host(self, string: str) -> int:
+        if self.host is not None:
+            self.host.write(string)
+        return len(string)
+
+    def set_parent(self, parent: dict[str, Any]) -> None:
+        """Name the request that output in this context belongs to."""
+        self.set_thread_parent(parent)
+
+    def flush(self) -> None:
+        """Send what cells wrote, or flush the host's stream, each for its own."""
+        if self._parent() is not None or _is_service_thread():
+            self.send()
+        elif self.host is not None:
+            getattr(self.host, "flush", lambda: None)()
+
+    def send(self) -> None:
+        """Send what cells wrote."""
+        super().flush()
+
+    @property
+    def closed(self) -> bool:
+        """Never of its own accord, see the class."""
+        return bool(getattr(self.host, "closed", False))
+
+    def fileno(self) -> int:
+        """The host's descriptor, for what writes below Python; UnsupportedOperation if none."""
+        fileno = getattr(self.host, "fileno", None)
+        if fileno is None:
+            message = "fileno"
+            raise io.UnsupportedOperation(message)
+        return int(fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        # Only what OutStream lacks, such as ``buffer``: an application may expect more of its
+        # stream than Jupyter's has.
+        if name.startswith("_") or "host" not in self.__dict__:
+            raise AttributeError(name)
+        return getattr(self.host, name)
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """A cell runs: ``sys`` has this stream, even where the host has put in another."""
+        found = getattr(sys, self.name)
+        if found is self:
+            yield
+            return
+        setattr(sys, self.name, self)
+        outer, self.host = self.host, found
+        try:
+            yield
+        finally:
+            self.host = outer
+            if getattr(sys, self.name) is self:
+                setattr(sys, self.name, found)

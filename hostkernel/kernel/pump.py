@@ -1,0 +1,249 @@
+"""Run an asyncio loop in slices, from inside somebody else's main loop.
+
+The primitive is a selector that never blocks: where asyncio would wait, it notes until when
+and stops the loop, so that ``run_forever()`` drains what can run and returns. A waiter
+thread does the waiting on the selector's own descriptor instead and asks the host for the
+next slice (trio calls this guest mode). Public asyncio API only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from hostkernel.errors import WrongThreadError
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Pump", "PumpSelector", "Waiter", "outer_loop_aside", "run_loop"]
+
+log = logging.getLogger("hostkernel.kernel")
+
+
+class PumpSelector(selectors.DefaultSelector):
+    """A selector that, within a slice, stops the loop where asyncio would wait.
+
+    Outside a slice, while the kernel is set up or taken down, it waits like any other.
+
+    Attributes:
+        deadline: when the loop wants to run again by itself, on the monotonic clock, None
+            for never.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.deadline: float | None = None
+        self._stop: Callable[[], None] | None = None
+        self._slice_ends = 0.0
+
+    @contextmanager
+    def slice(self, stop: Callable[[], None], budget: float) -> Iterator[None]:
+        """A slice that may last ``budget`` seconds; ``stop`` ends it."""
+        self._slice_ends = time.monotonic() + budget
+        self._stop = stop
+        try:
+            yield
+        finally:
+            self._stop = None
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """The events there are now; see the class."""
+        if self._stop is None:
+            return super().select(timeout)
+        ready = super().select(0)
+        now = time.monotonic()
+        waits = timeout is None or timeout > 0
+        if waits and not ready:
+            self.deadline = None if timeout is None else now + timeout
+            self._stop()
+        elif now >= self._slice_ends:
+            self.deadline = now
+            self._stop()
+        return ready
+
+
+def run_loop(loop: asyncio.AbstractEventLoop) -> None:
+    """Run ``loop`` until it is stopped, whatever a callback raises.
+
+    asyncio lets KeyboardInterrupt and SystemExit from a callback or task end the loop; here
+    they would end the host.
+    """
+    while True:
+        try:
+            loop.run_forever()
+        except (KeyboardInterrupt, SystemExit) as error:
+            log.warning("%r escaped from a callback or task; the kernel goes on", error)
+        else:
+            return
+
+
+@contextmanager
+def outer_loop_aside() -> Iterator[None]:
+    """Set aside the asyncio loop that runs on this thread, if one does.
+
+    asyncio refuses to run one loop inside another. A host that began to run asyncio after the
+    kernel came up calls :meth:`Pump.tick` from inside its own.
+    """
+    outer = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        yield
+    finally:
+        asyncio._set_running_loop(outer)
+
+
+class Waiter(threading.Thread):
+    """Waits for the loop's descriptors and deadline off the main thread, then calls ``wake``.
+
+    After each ``wake`` it stays quiet until :meth:`resume`: the descriptors are ready until
+    the slice has run.
+    """
+
+    def __init__(self, selector: PumpSelector, wake: Callable[[], None]) -> None:
+        super().__init__(name="hostkernel waiter", daemon=True)
+        # Read by the debugger: a breakpoint must not stop this thread.
+        self.pydev_do_not_trace = True
+        self.is_pydev_daemon_thread = True
+        self._selector = selector
+        self._wake = wake
+        self._resumed = threading.Event()
+        self._closing = False
+        self._near, self._far = socket.socketpair()
+        self._far.setblocking(False)
+
+    def resume(self) -> None:
+        """The slice is over: wait for the next reason to run one."""
+        self._resumed.set()
+
+    def close(self) -> None:
+        """End the thread and wait for it."""
+        self._closing = True
+        self._near.send(b"\0")
+        self._resumed.set()
+        if self.ident is not None:
+            self.join()
+        self._near.close()
+        self._far.close()
+
+    def run(self) -> None:
+        """The thread's body."""
+        while not self._closing:
+            self._wait()
+            if self._closing:
+                return
+            self._resumed.clear()
+            self._wake()
+            self._resumed.wait()
+
+    def _wait(self) -> None:
+        deadline = self._selector.deadline
+        timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
+        with selectors.DefaultSelector() as watch:
+            watch.register(self._far, selectors.EVENT_READ)
+            for descriptor in _waitable(self._selector):
+                watch.register(descriptor, selectors.EVENT_READ)
+            watch.select(timeout)
+
+
+def _waitable(selector: selectors.BaseSelector) -> list[FileDescriptorLike]:
+    # epoll and kqueue are descriptors themselves; where there is neither (Windows), every
+    # registered socket is watched. Nobody changes the map meanwhile: no slice is running.
+    fileno = getattr(selector, "fileno", None)
+    if fileno is not None:
+        return [fileno()]
+    return [key.fileobj for key in selector.get_map().values() if key.events]
+
+
+class Pump:
+    """Slices of a private asyncio loop; :meth:`tick` is what a host's loop calls.
+
+    Args:
+        budget: seconds that one slice may take before the host gets its turn.
+        polled: the host cannot be woken and calls :meth:`tick` by itself.
+    """
+
+    def __init__(self, budget: float, *, polled: bool = False) -> None:
+        self.selector = PumpSelector()
+        self.loop = asyncio.SelectorEventLoop(self.selector)
+        self.after_slice: deque[Callable[[], None]] = deque()
+        self._budget = budget
+        self._polled = polled
+        self.thread = threading.get_ident()
+        self._ticking = False
+        self._due = False
+        self._waiter: Waiter | None = None
+
+    @property
+    def ticking(self) -> bool:
+        """Whether a slice is running."""
+        return self._ticking
+
+    def start(self, wake: Callable[[], None]) -> None:
+        """Begin to call ``wake`` whenever a slice is wanted."""
+        if self._polled:
+            return
+
+        def due() -> None:
+            self._due = True
+            wake()
+
+        self._waiter = Waiter(self.selector, due)
+        self._waiter.start()
+
+    def close(self) -> None:
+        """Call no more ``wake``. The loop is its owner's to close."""
+        if self._waiter is not None:
+            self._waiter.close()
+            self._waiter = None
+        self._due = False
+
+    def tick(self) -> float | None:
+        """Run one slice if one is wanted. Called by the host, on its main thread.
+
+        Returns:
+            Seconds until the next slice is wanted, None for "when woken".
+
+        Raises:
+            WrongThreadError: called on another thread. Nothing else is ever raised.
+        """
+        if threading.get_ident() != self.thread:
+            raise WrongThreadError("tick", threading.current_thread().name)
+        if self._ticking or not (self._due or self._polled):
+            return None
+        self._due = False
+        try:
+            self.run_slice()
+        finally:
+            if self._waiter is not None:
+                self._waiter.resume()
+        if self.selector.deadline is None:
+            return None
+        return max(0.0, self.selector.deadline - time.monotonic())
+
+    def run_slice(self) -> None:
+        """Run what can run now, then what was put in :attr:`after_slice`."""
+        self._ticking = True
+        try:
+            with self.selector.slice(self.loop.stop, self._budget), outer_loop_aside():
+                run_loop(self.loop)
+        except Exception:
+            log.exception("the pump failed; the kernel goes on")
+        finally:
+            self._ticking = False
+        while self.after_slice:
+            self._run_apart(self.after_slice.popleft())
+
+    def _run_apart(self, function: Callable[[], None]) -> None:
+        try:
+            function()
+        except (Exception, SystemExit):
+            log.exception("an action between two slices failed; the host goes on")

@@ -1,0 +1,134 @@
+"""ipykernel's object graph of one start: made, renewed by a soft restart, and taken down."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import ipykernel.ipkernel
+
+from .app import HostKernelApp
+from .residue import AtexitRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, MutableMapping
+
+    from hostkernel.connection import ConnectionInfo
+
+    from .shell import HostIPythonKernel, HostShell, Owner
+
+__all__ = ["KernelSession"]
+
+log = logging.getLogger("hostkernel.kernel")
+
+
+class KernelSession:
+    """All on the kernel's thread, with its loop running for :meth:`start` only.
+
+    Args:
+        owner: who decides what an ending means.
+    """
+
+    def __init__(self, owner: Owner) -> None:
+        self._atexit = AtexitRecord()
+        self._app: HostKernelApp = HostKernelApp.instance(owner=owner, log=log)
+
+    @property
+    def kernel(self) -> HostIPythonKernel:
+        """The kernel that speaks to clients."""
+        kernel: HostIPythonKernel = self._app.kernel
+        return kernel
+
+    @property
+    def shell(self) -> HostShell:
+        """The shell that runs cells."""
+        shell: HostShell = self.kernel.shell
+        return shell
+
+    @property
+    def namespace(self) -> MutableMapping[str, Any]:
+        """The cells' namespace of the moment."""
+        namespace: MutableMapping[str, Any] = self.shell.user_ns
+        return namespace
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the threads that answer clients run."""
+        threads = (self._app.control_thread, self._app.shell_channel_thread)
+        return all(thread is not None and thread.is_alive() for thread in threads)
+
+    def start(self, info: ConnectionInfo) -> ConnectionInfo:
+        """Take the sockets and begin to answer; ``info`` with the ports that were taken."""
+        self._app.use(info)
+        with self._atexit.recording():
+            self._app.initialize([])
+        self._app.kernel.start()
+        # The manager has one entry of its own, which does all of this and more.
+        self._atexit.unregister()
+        return self._app.taken(info)
+
+    def furnish(self, namespace: Iterable[Mapping[str, object]], extensions: Iterable[str]) -> None:
+        """Give a fresh shell the names and IPython extensions that plugins bring."""
+        for names in namespace:
+            self.shell.push(dict(names), interactive=False)
+        for extension in extensions:
+            try:
+                self.shell.extension_manager.load_extension(extension)
+            except Exception:
+                log.exception("IPython extension %r cannot be loaded", extension)
+
+    def renew(self) -> None:
+        """Soft restart: a fresh shell behind the same sockets, threads and key."""
+        kernel = self.kernel
+        kernel._publish_status("restarting", "shell")
+        self._close_shell()
+        with self._atexit.recording():
+            kernel.shell = type(self.shell).instance(
+                parent=kernel,
+                profile_dir=kernel.profile_dir,
+                user_module=None,
+                user_ns=None,
+                kernel=kernel,
+                compiler_class=kernel.compiler_class,
+            )
+        self._atexit.unregister()
+        self._wire_shell()
+        self._app.init_shell()
+        self._app.init_extensions()
+        self._app.init_code()
+        kernel._publish_status("starting", "shell")
+        kernel._publish_status("idle", "shell")
+
+    def _wire_shell(self) -> None:
+        # What IPythonKernel.__init__ does with a new shell; it cannot be called for it alone.
+        kernel, shell = self.kernel, self.shell
+        shell.displayhook.session = kernel.session
+        shell.displayhook.pub_socket = kernel.iopub_socket
+        shell.displayhook.topic = kernel._topic("execute_result")
+        shell.display_pub.session = kernel.session
+        shell.display_pub.pub_socket = kernel.iopub_socket
+        shell.configurables.append(kernel.comm_manager)
+
+    def _close_shell(self) -> None:
+        manager = self.kernel.comm_manager
+        manager.comms.clear()
+        manager.targets.clear()
+        shell = self.shell
+        shell.atexit_operations()
+        type(shell).clear_instance()
+
+    def close(self) -> None:
+        """Take everything down, also after a start that failed half-way."""
+        app, kernel = self._app, self._app.kernel
+        try:
+            if kernel is not None:
+                app.drain()
+                self._close_shell()
+                app.cancel_service_tasks()
+                type(kernel).clear_instance()
+        finally:
+            app.close_all()
+            self._atexit.unregister()
+            type(app).clear_instance()
+            # Private: the one comm manager of the process, whose comms hold callbacks.
+            ipykernel.ipkernel._comm_manager = None

@@ -1,0 +1,337 @@
+"""ipykernel's kernel and shell with every step overridden that would harm a host.
+
+Each override says what the original does; a test compares the originals with what was read
+when this was written, so that an upgrade that changes them is noticed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import traceback
+from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ipykernel.ipkernel import IPythonKernel
+from ipykernel.zmqshell import ZMQInteractiveShell
+from IPython.core.error import UsageError
+from traitlets import Any as AnyTrait
+from traitlets import Type, observe
+
+if TYPE_CHECKING:
+    from hostkernel.host import Host
+
+    from .interrupt import Interrupter
+    from .output import CellStream, Threads
+
+__all__ = ["HostIPythonKernel", "HostShell", "Owner", "Stepped"]
+
+log = logging.getLogger("hostkernel.kernel")
+
+# Pagers wait for a keyboard that a cell does not have, and colours need a terminal's name.
+_COMMAND_ENVIRONMENT = {
+    "TERM": "xterm-color",
+    "CLICOLOR": "1",
+    "FORCE_COLOR": "1",
+    "CLICOLOR_FORCE": "1",
+    "PAGER": "cat",
+    "GIT_PAGER": "cat",
+}
+
+
+class Owner(Protocol):
+    """What the kernel needs of its manager. All but :meth:`request` on the kernel's thread."""
+
+    host: Host
+    interrupter: Interrupter
+    streams: tuple[CellStream, CellStream]
+    threads: Threads
+
+    def shutdown_requested(self, *, restart: bool) -> None:
+        """A client asked the kernel to shut down, or to restart. Control thread."""
+
+    def exit_requested(self) -> None:
+        """A cell called ``exit()`` or ``quit()``."""
+
+    def request(self, action: str, *, exit_host: bool) -> None:
+        """``hostkernel stop`` and its like ask for something. Control thread."""
+
+    def cell_begins(self, cell: str) -> None:
+        """A cell is about to run."""
+
+    def cell_ended(self, cell: str, result: object) -> None:
+        """A cell has run."""
+
+
+class Stepped:
+    """Awaits a coroutine with a context entered around each of its steps.
+
+    A suspended ``await`` never holds the context.
+
+    Args:
+        coroutine: what to await.
+        context: makes the context manager for one step. What it raises on entering is raised
+            by the coroutine's caller.
+    """
+
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        context: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        self._coroutine = coroutine
+        self._context = context
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        step: Callable[[], Any] = lambda: self._coroutine.send(None)  # noqa: E731
+        try:
+            while True:
+                try:
+                    with self._context():
+                        yielded = step()
+                except StopIteration as end:
+                    return end.value
+                step = yield from self._suspend(yielded)
+        finally:
+            self._coroutine.close()
+
+    def _suspend(self, yielded: Any) -> Generator[Any, Any, Callable[[], Any]]:
+        try:
+            sent = yield yielded
+        except BaseException as error:  # noqa: BLE001
+            return lambda error=error: self._coroutine.throw(error)
+        return lambda: self._coroutine.send(sent)
+
+
+class HostShell(ZMQInteractiveShell):  # type: ignore[misc]
+    """The shell that runs cells."""
+
+    @property
+    def _owner(self) -> Owner:
+        owner: Owner = self.kernel.owner
+        return owner
+
+    def init_environment(self) -> None:
+        """Original: sets six environment variables for good; see :meth:`system_piped`."""
+
+    def init_prompts(self) -> None:
+        """Original: sets ``sys.ps1`` to ``ps3``, which says "interactive" to the host."""
+
+    def init_sys_modules(self) -> None:
+        """Original: puts the cells' module in place of ``sys.modules["__main__"]``, in whose
+        dictionary several hosts keep their own objects."""
+
+    def enable_gui(self, gui: str | None = None) -> None:
+        """Original: starts a second GUI loop. Here the host's own loop is it, or none."""
+        host = self._owner.host
+        if gui in (None, "none") or gui in host.gui:
+            self.active_eventloop = gui
+            return
+        offered = ", ".join(sorted(host.gui)) or "none"
+        message = (
+            f"%gui {gui} would start a second event loop inside {host.name}, on the same "
+            f"thread. Available here: {offered}"
+        )
+        raise UsageError(message)
+
+    @observe("exit_now")
+    def _update_exit_now(self, change: Mapping[str, Any]) -> None:
+        # Original: stops the main loop, which may be the host's.
+        if change["new"]:
+            self.exit_now = False
+            self._owner.exit_requested()
+
+    def ask_exit(self) -> None:
+        """Original: tells the client that the kernel is gone. The exit policy decides that."""
+        self.payload_manager.write_payload({"source": "ask_exit", "keepkernel": True})
+        self.exit_now = True
+
+    def system_piped(self, cmd: str) -> None:
+        """Run a shell command for ``!cmd``, with an environment of its own."""
+        saved = {name: os.environ.get(name) for name in _COMMAND_ENVIRONMENT}
+        os.environ.update(_COMMAND_ENVIRONMENT)
+        try:
+            super().system_piped(cmd)
+        finally:
+            _restore_environment(saved)
+
+    system = system_piped
+
+    async def run_cell_async(self, raw_cell: str, *args: Any, **kwargs: Any) -> Any:
+        """Run a cell, each step of it where the host wants it and interruptible."""
+        owner = self._owner
+        owner.cell_begins(raw_cell)
+        result = await Stepped(super().run_cell_async(raw_cell, *args, **kwargs), self._step)
+        owner.cell_ended(raw_cell, result)
+        return result
+
+    @contextmanager
+    def _step(self) -> Iterator[None]:
+        owner = self._owner
+        parent = self.kernel.get_parent("shell").get("header", {})
+        with ExitStack() as stack:
+            stack.enter_context(owner.threads.cell(parent))
+            for stream in owner.streams:
+                stack.enter_context(stream.installed())
+            stack.enter_context(owner.host.tick_context())
+            stack.enter_context(owner.interrupter.armed())
+            yield
+
+
+def _restore_environment(saved: Mapping[str, str | None]) -> None:
+    for name, value in saved.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+class HostIPythonKernel(IPythonKernel):  # type: ignore[misc]
+    """The kernel that speaks to clients."""
+
+    shell_class = Type(HostShell)
+    owner = AnyTrait()
+    control_msg_types = [*IPythonKernel.control_msg_types, "hostkernel_request"]
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(owner=kwargs["parent"].owner, **kwargs)
+        self._requests: set[asyncio.Task[Any]] = set()
+        self._open = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._open.set()
+        self._idle.set()
+
+    async def dispatch_shell(self, msg: Any, /, *args: Any, **kwargs: Any) -> None:
+        """Original; held back while the kernel is about to end or restart."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._requests.add(task)
+        try:
+            await self._open.wait()
+            self._idle.clear()
+            await super().dispatch_shell(msg, *args, **kwargs)
+        finally:
+            self._requests.discard(task)
+            self._idle.set()
+
+    async def quiesce(self, seconds: float | None) -> None:
+        """Let no further request begin, and wait for the one that runs.
+
+        Args:
+            seconds: how long to wait at most, None for as long as it takes.
+        """
+        self._open.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), seconds)
+
+    def reopen(self) -> None:
+        """Serve the requests that were held back."""
+        self._open.set()
+
+    def cancel_requests(self) -> None:
+        """Give up the requests that are still waiting."""
+        for task in self._requests:
+            task.cancel()
+
+    def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
+        """Original: tells only ``sys.stdout``, which the host may have taken away."""
+        super().set_parent(ident, parent, channel)
+        if channel == "shell":
+            for stream in self.owner.streams:
+                stream.set_parent(parent)
+
+    # Signals. Originals: set SIGINT's handler around every message and every async cell.
+
+    def pre_handler_hook(self) -> None:
+        """Leave SIGINT alone."""
+
+    def post_handler_hook(self) -> None:
+        """Leave SIGINT alone."""
+
+    @contextmanager
+    def _cancel_on_sigint(self, future: asyncio.Future[Any]) -> Iterator[None]:
+        interrupter = self.owner.interrupter
+        loop = self.io_loop.asyncio_loop
+        interrupter.cancel = lambda: loop.call_soon_threadsafe(future.cancel)
+        try:
+            yield
+        finally:
+            interrupter.cancel = None
+
+    def _send_interrupt_children(self) -> None:
+        # Original: SIGINT to the process, or to its whole group.
+        self.owner.interrupter.fire()
+
+    async def do_execute(self, code: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Original: an interrupt at the cell's very edge leaves the request unanswered."""
+        try:
+            reply: dict[str, Any] = await super().do_execute(code, *args, **kwargs)
+        except (KeyboardInterrupt, SystemExit) as error:
+            return self._failure(error)
+        return reply
+
+    def _failure(self, error: BaseException) -> dict[str, Any]:
+        return {
+            "status": "error",
+            "ename": type(error).__name__,
+            "evalue": str(error),
+            "traceback": traceback.format_exception_only(error),
+            "execution_count": self.shell.execution_count,
+            "user_expressions": {},
+            "payload": [],
+        }
+
+    def do_complete(self, code: str, cursor_pos: int) -> Any:
+        """Completion may run the user's code: interruptible."""
+        with self.owner.interrupter.armed():
+            return super().do_complete(code, cursor_pos)
+
+    def do_inspect(self, *args: Any, **kwargs: Any) -> Any:
+        """Inspection may run the user's code: interruptible."""
+        with self.owner.interrupter.armed():
+            return super().do_inspect(*args, **kwargs)
+
+    # Endings. Originals: kill the host's children and stop loops that may be the host's.
+
+    async def shutdown_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Answer, and leave the rest to the policy."""
+        restart = bool(parent["content"].get("restart", False))
+        content = {"status": "ok", "restart": restart}
+        self.session.send(stream, "shutdown_reply", content, parent, ident=ident)
+        self.owner.shutdown_requested(restart=restart)
+
+    async def hostkernel_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Our own control message, which no policy blocks.
+
+        Content: ``{"action": "stop" | "restart" | "interrupt", "exit_host": bool}``; the reply
+        is a ``hostkernel_reply`` with ``status`` ``"ok"``, or ``"error"`` with ``ename`` and
+        ``evalue``.
+        """
+        content = parent["content"]
+        reply = {"status": "ok"}
+        try:
+            self.owner.request(str(content["action"]), exit_host=bool(content.get("exit_host")))
+        except Exception as error:  # noqa: BLE001
+            reply = {"status": "error", "ename": type(error).__name__, "evalue": str(error)}
+        self.session.send(stream, "hostkernel_reply", reply, parent, ident=ident)
+
+    # Subshells run cells on another thread, which is fatal to most hosts' API.
+
+    @property
+    def kernel_info(self) -> dict[str, Any]:
+        """Original: offers subshells."""
+        info: dict[str, Any] = super().kernel_info
+        if not self.owner.host.thread_safe:
+            info["supported_features"].remove("kernel subshells")
+        return info
+
+    async def create_subshell_request(self, socket: Any, ident: Any, parent: Any) -> None:
+        """Refused, unless the adapter says that the host's API may be used off its thread."""
+        if self.owner.host.thread_safe:
+            await super().create_subshell_request(socket, ident, parent)
+            return
+        reason = f"{self.owner.host.name} runs cells on its main thread only"
+        content = {"status": "error", "ename": "SubshellsUnavailable", "evalue": reason}
+        self.session.send(socket, "create_subshell_reply", content, parent, ident)

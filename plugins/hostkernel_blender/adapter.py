@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -15,7 +13,7 @@ from hostkernel.host import Host, HostLoop, HostSettings, Installation, Launch
 from .find import HOST, blender_version, bundled_python, installed, module, named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from typing import ClassVar
 
     from hostkernel.host import Kernel, LaunchRequest
@@ -73,15 +71,6 @@ class BlenderHost(Host):
         import bpy
 
         return Path(bpy.data.filepath).name or "(unsaved)"
-
-    def on_exit(self, callback: Callable[[], None]) -> Callable[[], None] | None:
-        """Called inside, on the main thread, at start.
-
-        In Blender atexit does run, on the main thread, with threads still alive: when the
-        window is closed, after ``quit_blender`` and at the end of ``--background``.
-        """
-        atexit.register(callback)
-        return partial(atexit.unregister, callback)
 
     def quit(self) -> None:
         """Called inside, on the main thread: as File > Quit, without asking."""

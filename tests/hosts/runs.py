@@ -43,12 +43,14 @@ def need(there: object, what: str) -> None:
 class Run:
     """One ``hostkernel run`` in a process and a home of its own."""
 
+    command: tuple[str, ...] = (sys.executable, "-m", "hostkernel", "run")
+
     def __init__(self, folder: Path, *args: str, **env: str) -> None:
         self.folder = folder
         self.env = _environment(folder) | env
         self._log = (folder / "run.log").open("wb")
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "hostkernel", "run", *args],
+            [*self.command, *args],
             env=self.env,
             cwd=folder,
             stdin=subprocess.DEVNULL,

@@ -30,7 +30,7 @@ __all__ = ["HostKernelApp"]
 log = logging.getLogger("hostkernel.kernel")
 
 
-class _BoundHeartbeat(Heartbeat):  # type: ignore[misc]
+class _BoundHeartbeat(Heartbeat):
     """Original: binds in its thread, where nobody sees it fail, and knows IPv4 only."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -73,13 +73,15 @@ class _BoundHeartbeat(Heartbeat):  # type: ignore[misc]
             raise self.failure
 
 
-class HostKernelApp(IPKernelApp):  # type: ignore[misc]
+class HostKernelApp(IPKernelApp):
     """Sets up sockets, threads and shell, and nothing else.
 
     Made with ``owner``, an :class:`~hostkernel.kernel.shell.Owner`.
     """
 
     kernel_class = Type(HostIPythonKernel)
+    iopub_port: int
+    hb_port: int
     owner = AnyTrait()
 
     def use(self, info: ConnectionInfo) -> None:

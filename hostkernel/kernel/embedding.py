@@ -18,9 +18,9 @@ from .session import KernelSession
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from hostkernel.config.models import Settings
     from hostkernel.host import Host, Kernel
     from hostkernel.plugins import Plugins
-    from hostkernel.config.models import Settings
 
     from .drivers import Driver
     from .endpoint import Endpoint
@@ -59,7 +59,7 @@ class Embedding:
     ) -> None:
         self.host: Host = manager.host
         self.driver = driver
-        self.streams: tuple[CellStream, ...] = ()
+        self.streams: tuple[CellStream, CellStream] | tuple[()] = ()
         self.interrupter: Interrupter
         self.threads: Threads
         self.endings = Endings(settings.kernel, self, carry_out)

@@ -315,8 +315,9 @@ class HostKernelManager:
         return self._report
 
     def restart(self) -> None:
-        """Soft restart: a fresh namespace on the same ports and key. Takes effect when the
-        running request has been answered.
+        """Soft restart: a fresh namespace on the same ports and key.
+
+        Takes effect when the running request has been answered.
 
         Raises:
             NotRunningError: nothing runs.
@@ -325,8 +326,9 @@ class HostKernelManager:
         embedding.endings.post(Ending("restart", "restart()", patient=driver.here))
 
     def request_stop(self, reason: str, *, exit_host: bool = False) -> None:
-        """Interrupt the running cell, then stop. Any thread, any signal handler; returns at
-        once. Does nothing where nothing runs.
+        """Interrupt the running cell, then stop.
+
+        Any thread, any signal handler; returns at once. Does nothing where nothing runs.
 
         Args:
             reason: what ``hostkernel_stopped`` is told.
@@ -375,19 +377,17 @@ class HostKernelManager:
         """On the kernel's thread, outside any step."""
         self._state = State.STOPPING
         assert self._driver is not None
-        self._report = self._dismantle(self._driver)
+        self._dismantle(self._driver)
         self._become_idle()
         self.plugins.notify("hostkernel_stopped", kernel=self, reason=reason)
         return self._report
 
-    def _dismantle(self, driver: Driver) -> StopReport:
-        report = StopReport()
+    def _dismantle(self, driver: Driver) -> None:
         try:
             if self._embedding is not None:
-                report = self._embedding.take_down()
+                self._report = self._embedding.take_down()
         finally:
             driver.close()
-        return report
 
     def _become_idle(self) -> None:
         global _current

@@ -71,7 +71,7 @@ def _is_service_thread() -> bool:
     return hasattr(threading.current_thread(), "pydev_do_not_trace")
 
 
-class CellStream(OutStream):  # type: ignore[misc]
+class CellStream(OutStream):
     """``sys.stdout`` or ``sys.stderr`` while the kernel runs.
 
     Somebody may keep it beyond that: it then forwards to the host's own stream for ever.

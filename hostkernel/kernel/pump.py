@@ -21,8 +21,9 @@ from typing import TYPE_CHECKING
 from hostkernel.errors import WrongThreadError
 
 if TYPE_CHECKING:
-    from _typeshed import FileDescriptorLike
     from collections.abc import Callable, Iterator
+
+    from _typeshed import FileDescriptorLike
 
 __all__ = ["Pump", "PumpSelector", "Waiter", "outer_loop_aside", "run_loop"]
 

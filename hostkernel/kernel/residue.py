@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import atexit
 import importlib
+import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["AtexitRecord", "Residue", "cells_as_main"]
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping
+
+__all__ = ["AtexitRecord", "Residue", "cells_as_main", "restore_environment"]
 
 _MISSING = object()
 
@@ -113,6 +116,15 @@ class AtexitRecord:
         self._registered.clear()
 
 
+def restore_environment(saved: Mapping[str, str | None]) -> None:
+    """Give environment variables their values back; None means that there was none."""
+    for name, value in saved.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
 @contextmanager
 def cells_as_main(namespace: Callable[[], MutableMapping[str, Any]]) -> Iterator[None]:
     """Let ``__main__.NAME`` find what cells defined, as pickle looks it up.
@@ -124,7 +136,9 @@ def cells_as_main(namespace: Callable[[], MutableMapping[str, Any]]) -> Iterator
         namespace: gives the cells' namespace of the moment.
     """
     main = sys.modules.get("__main__")
-    if not isinstance(main, ModuleType) or "__getattr__" in vars(main):
+    # The dictionary, not the module: a host may clear the latter while the kernel runs.
+    names = vars(main) if isinstance(main, ModuleType) else {"__getattr__": None}
+    if "__getattr__" in names:
         yield
         return
 
@@ -135,9 +149,9 @@ def cells_as_main(namespace: Callable[[], MutableMapping[str, Any]]) -> Iterator
             message = f"module '__main__' has no attribute {name!r}"
             raise AttributeError(message) from None
 
-    vars(main)["__getattr__"] = find
+    names["__getattr__"] = find
     try:
         yield
     finally:
-        if vars(main).get("__getattr__") is find:
-            del vars(main)["__getattr__"]
+        if names.get("__getattr__") is find:
+            del names["__getattr__"]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import ipykernel.ipkernel
 
 from .app import HostKernelApp
-from .residue import AtexitRecord
+from .residue import AtexitRecord, restore_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, MutableMapping
+    from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 
     from hostkernel.connection import ConnectionInfo
 
@@ -20,6 +22,18 @@ if TYPE_CHECKING:
 __all__ = ["KernelSession"]
 
 log = logging.getLogger("hostkernel.kernel")
+
+
+@contextmanager
+def _quiet_debugger() -> Iterator[None]:
+    # When first imported, debugpy prints advice on the host's console.
+    name = "PYDEVD_DISABLE_FILE_VALIDATION"
+    before = os.environ.get(name)
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        restore_environment({name: before})
 
 
 class KernelSession:
@@ -60,7 +74,7 @@ class KernelSession:
     def start(self, info: ConnectionInfo) -> ConnectionInfo:
         """Take the sockets and begin to answer; ``info`` with the ports that were taken."""
         self._app.use(info)
-        with self._atexit.recording():
+        with self._atexit.recording(), _quiet_debugger():
             self._app.initialize([])
         self._app.kernel.start()
         # The manager has one entry of its own, which does all of this and more.

@@ -10,8 +10,8 @@ import asyncio
 import logging
 import os
 import traceback
-from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ipykernel.ipkernel import IPythonKernel
@@ -20,7 +20,11 @@ from IPython.core.error import UsageError
 from traitlets import Any as AnyTrait
 from traitlets import Type, observe
 
+from .residue import restore_environment
+
 if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
+
     from hostkernel.host import Host
 
     from .interrupt import Interrupter
@@ -46,7 +50,7 @@ class Owner(Protocol):
 
     host: Host
     interrupter: Interrupter
-    streams: tuple[CellStream, CellStream]
+    streams: tuple[CellStream, CellStream] | tuple[()]
     threads: Threads
 
     def shutdown_requested(self, *, restart: bool) -> None:
@@ -85,7 +89,7 @@ class Stepped:
         self._context = context
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        step: Callable[[], Any] = lambda: self._coroutine.send(None)  # noqa: E731
+        step = partial(self._coroutine.send, None)
         try:
             while True:
                 try:
@@ -97,15 +101,15 @@ class Stepped:
         finally:
             self._coroutine.close()
 
-    def _suspend(self, yielded: Any) -> Generator[Any, Any, Callable[[], Any]]:
+    def _suspend(self, yielded: Any) -> Generator[Any, Any, partial[Any]]:
         try:
             sent = yield yielded
-        except BaseException as error:  # noqa: BLE001
-            return lambda error=error: self._coroutine.throw(error)
-        return lambda: self._coroutine.send(sent)
+        except BaseException as error:
+            return partial(self._coroutine.throw, error)
+        return partial(self._coroutine.send, sent)
 
 
-class HostShell(ZMQInteractiveShell):  # type: ignore[misc]
+class HostShell(ZMQInteractiveShell):
     """The shell that runs cells."""
 
     @property
@@ -120,8 +124,7 @@ class HostShell(ZMQInteractiveShell):  # type: ignore[misc]
         """Original: sets ``sys.ps1`` to ``ps3``, which says "interactive" to the host."""
 
     def init_sys_modules(self) -> None:
-        """Original: puts the cells' module in place of ``sys.modules["__main__"]``, in whose
-        dictionary several hosts keep their own objects."""
+        """Original: replaces ``sys.modules["__main__"]``, where hosts keep objects of theirs."""
 
     def enable_gui(self, gui: str | None = None) -> None:
         """Original: starts a second GUI loop. Here the host's own loop is it, or none."""
@@ -155,7 +158,7 @@ class HostShell(ZMQInteractiveShell):  # type: ignore[misc]
         try:
             super().system_piped(cmd)
         finally:
-            _restore_environment(saved)
+            restore_environment(saved)
 
     system = system_piped
 
@@ -180,15 +183,7 @@ class HostShell(ZMQInteractiveShell):  # type: ignore[misc]
             yield
 
 
-def _restore_environment(saved: Mapping[str, str | None]) -> None:
-    for name, value in saved.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
-
-
-class HostIPythonKernel(IPythonKernel):  # type: ignore[misc]
+class HostIPythonKernel(IPythonKernel):
     """The kernel that speaks to clients."""
 
     shell_class = Type(HostShell)
@@ -313,7 +308,7 @@ class HostIPythonKernel(IPythonKernel):  # type: ignore[misc]
         reply = {"status": "ok"}
         try:
             self.owner.request(str(content["action"]), exit_host=bool(content.get("exit_host")))
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             reply = {"status": "error", "ename": type(error).__name__, "evalue": str(error)}
         self.session.send(stream, "hostkernel_reply", reply, parent, ident=ident)
 

@@ -1,6 +1,6 @@
 """Load plugins one by one, call their hooks one by one, and blame precisely."""
 
 from .registry import Plugins
-from .sources import PluginInfo
+from .sources import FAILURES, PluginInfo
 
-__all__ = ["PluginInfo", "Plugins"]
+__all__ = ["FAILURES", "PluginInfo", "Plugins"]

@@ -67,6 +67,17 @@ class Plugins:
         plugins._settle(brought)
         return plugins
 
+    def register(self, name: str, plugin: object) -> None:
+        """Add a plugin that is an object made by the caller, after all those there are.
+
+        Raises:
+            PluginError: it is broken.
+        """
+        info = PluginInfo(name)
+        self._add(name, Source(info, lambda: plugin), ())
+        if problem := self._plugins[name].problem:
+            raise problem
+
     @property
     def loaded(self) -> Sequence[PluginInfo]:
         """Every plugin that was found, those that were left out too, in the order found."""

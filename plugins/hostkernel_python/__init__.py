@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import platform
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from hostkernel import Host, HostSettings, Launch, hookimpl
+from hostkernel import Host, HostSettings, Installation, Launch, hookimpl
 from hostkernel.host import run_script, script_path
 
 if TYPE_CHECKING:
@@ -31,14 +34,19 @@ class PythonHost(Host):
     settings: PythonSettings
     fallback = True
 
+    def find(self) -> Installation:
+        """Called outside: the Python that runs this."""
+        version = platform.python_version()
+        return Installation(Path(sys.executable), version, version.rpartition(".")[0])
+
     def launch(self, request: LaunchRequest) -> Launch:
-        """Become the host in this very process, once the script is known to be there."""
+        """Called outside: become the host in this very process, if the script is there."""
         if request.args:
             script_path(request.args)
         return Launch(in_process=True)
 
     def main(self, kernel: Kernel, args: tuple[str, ...]) -> None:
-        """Run the script and the kernel, one after the other or side by side."""
+        """Called inside, on the main thread: run the script and then, or beside it, the kernel."""
         if args and self.settings.mode == "thread":
             _run_beside(kernel, args)
             return

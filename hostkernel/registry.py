@@ -24,6 +24,7 @@ __all__ = [
     "RunningKernel",
     "State",
     "find",
+    "is_listed",
     "is_reachable",
     "kernels",
     "owner_is_gone",
@@ -131,7 +132,7 @@ def select(wanted: str | None, among: Sequence[RunningKernel]) -> RunningKernel:
 def _fits(kernel: RunningKernel, wanted: str) -> bool:
     facts = kernel.facts
     names = (facts.host, str(facts.pid), facts.title)
-    return wanted in names or (bool(wanted) and facts.kernel_id.startswith(wanted.lower()))
+    return wanted in names or (bool(wanted) and facts.kernel_id.startswith(wanted))
 
 
 def runtime_directory() -> Path:
@@ -151,6 +152,15 @@ def owner_is_gone(info: ConnectionInfo) -> bool:
     if facts is None or facts.machine != processes.machine():
         return False
     return not processes.alive(facts.pid, facts.started) and not _listening(info)
+
+
+def is_listed(kernel: RunningKernel) -> bool:
+    """Whether its connection file still tells of it; a launcher may have got its file back."""
+    try:
+        found = _read(kernel.file)
+    except ConnectionFileError:
+        return False
+    return found is not None and found.facts == kernel.facts and found.state == "running"
 
 
 def is_reachable(info: ConnectionInfo) -> bool:

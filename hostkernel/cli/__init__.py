@@ -1,0 +1,100 @@
+"""The command line. Each command is a module, imported when the command is typed."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+__all__ = ["Action", "app", "main"]
+
+Action = Callable[[], int]
+"""What a command does once the command line is parsed; returns the exit status."""
+
+_MODULES = {
+    "run": "run",
+    "list": "kernels",
+    "exec": "execute",
+    "stop": "stop",
+    "hosts": "hosts",
+    "plugins": "plugins",
+    "config": "config",
+}
+
+
+class _Commands(Mapping[str, Any]):
+    """The commands by name; reading one imports it."""
+
+    def __getitem__(self, name: str) -> Any:
+        command: Any = get_command(importlib.import_module(f"{__name__}.{_MODULES[name]}").app)
+        command.name = name
+        return command
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MODULES)
+
+    def __len__(self) -> int:
+        return len(_MODULES)
+
+
+class _Group(TyperGroup):
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        commands: Any = _Commands()
+        self.commands = commands
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"hostkernel {version('hostkernel')}")
+        raise typer.Exit
+
+
+app = typer.Typer(cls=_Group, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def _hostkernel(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version),
+    ] = False,
+) -> None:
+    """A real Jupyter kernel inside any application that embeds Python."""
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Args:
+        args: without the program's name; ``sys.argv`` by default.
+
+    Returns:
+        The exit status: 0 fine, 1 failed, 2 usage or configuration, 3 the host did not start.
+
+    """
+    from hostkernel.errors import HostkernelError
+
+    actions: list[Action] = []
+    try:
+        status = _parse(args, actions)
+        # A host may run in this very process: not inside the parser, which catches too much.
+        return actions[0]() if actions else status
+    except HostkernelError as error:
+        from .failures import explain
+
+        return explain(error)
+
+
+def _parse(args: Sequence[str] | None, actions: list[Action]) -> int:
+    try:
+        get_command(app).main(args, "hostkernel", obj=actions)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0

@@ -1,0 +1,160 @@
+"""Run one cell in a kernel, with its output in this terminal as it comes."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from hostkernel.errors import RequestError
+from hostkernel.launch.control import ask, client
+from hostkernel.registry import is_reachable
+
+if TYPE_CHECKING:
+    from jupyter_client.blocking import BlockingKernelClient
+
+    from hostkernel.connection import ConnectionInfo
+
+__all__ = ["run_cell"]
+
+_LOOK = 500  # milliseconds of silence after which to see whether the kernel is still there
+_CONNECT = 30.0  # seconds to wait for a kernel that is there but does not answer
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_END_OF_FILE = "\x04"
+
+
+def run_cell(info: ConnectionInfo, code: str, *, allow_stdin: bool = True) -> bool:
+    """Run ``code`` in a kernel; True where it succeeded.
+
+    Ctrl-C interrupts the cell, once it runs; a second one leaves it alone and comes out.
+
+    Args:
+        info: how to reach the kernel.
+        code: one cell, magics and all.
+        allow_stdin: answer the cell's ``input()`` from our standard input.
+
+    Raises:
+        RequestError: the kernel does not answer, or ended meanwhile.
+        KeyboardInterrupt: Ctrl-C twice, or before the cell's turn came.
+
+    """
+    with client(info) as kernel:
+        kernel.start_channels(hb=False, control=False)
+        cell = _Cell(info, kernel, allow_stdin=allow_stdin)
+        cell.wait_until_heard()
+        status = cell.run(code)
+        while status == "aborted":  # by an error in somebody else's cell before it
+            status = cell.run(code)
+    return status == "ok"
+
+
+class _Cell:
+    def __init__(
+        self, info: ConnectionInfo, kernel: BlockingKernelClient, *, allow_stdin: bool
+    ) -> None:
+        import zmq
+
+        self._info = info
+        self._kernel = kernel
+        self._allow_stdin = allow_stdin
+        self._poller = zmq.Poller()
+        self._channels = (kernel.iopub_channel, kernel.stdin_channel, kernel.shell_channel)
+        for channel in self._channels:
+            self._poller.register(channel.socket, zmq.POLLIN)
+        self._request = ""
+        self._running = False
+        self._interrupted = False
+        self._shown_error = False
+
+    def wait_until_heard(self) -> None:
+        """Wait for the greeting of the output channel: what came before it would be lost."""
+        deadline = time.monotonic() + _CONNECT
+        while not self._kernel.iopub_channel.socket.poll(_LOOK):
+            self._check_alive()
+            if time.monotonic() > deadline:
+                raise RequestError("run the cell", f"no answer within {_CONNECT:g} s")
+
+    def run(self, code: str) -> str:
+        """Run and follow the cell to its end: ``ok``, ``error`` or ``aborted``."""
+        self._request = self._kernel.execute(
+            code, allow_stdin=self._allow_stdin, stop_on_error=False
+        )
+        self._running = self._idle = False
+        self._reply: dict[str, Any] | None = None
+        while self._reply is None or not self._idle:
+            try:
+                self._turn()
+            except KeyboardInterrupt:
+                self._interrupt()
+        if self._reply["status"] == "error" and not self._shown_error:
+            _show_error(self._reply)
+        return str(self._reply["status"])
+
+    def _turn(self) -> None:
+        ready = dict(self._poller.poll(_LOOK))
+        if not ready:
+            self._check_alive()
+        for channel in self._channels:
+            if channel.socket in ready:
+                self._handle(channel.get_msg(timeout=0))
+
+    def _handle(self, message: dict[str, Any]) -> None:
+        if message["msg_type"] == "shutdown_reply":
+            raise RequestError("finish the cell", "it was stopped or restarted")
+        if message["parent_header"].get("msg_id") == self._request:
+            handler = getattr(self, f"_on_{message['msg_type']}", None)
+            if handler is not None:
+                handler(message["content"])
+
+    def _on_status(self, content: dict[str, Any]) -> None:
+        self._running = True
+        self._idle = content["execution_state"] == "idle"
+
+    def _on_execute_reply(self, content: dict[str, Any]) -> None:
+        self._reply = content
+
+    def _on_stream(self, content: dict[str, Any]) -> None:
+        stream = sys.stderr if content["name"] == "stderr" else sys.stdout
+        stream.write(content["text"])
+        stream.flush()
+
+    def _on_execute_result(self, content: dict[str, Any]) -> None:
+        text = content["data"].get("text/plain")
+        if text is not None:
+            print(text, flush=True)
+
+    _on_display_data = _on_execute_result
+
+    def _on_error(self, content: dict[str, Any]) -> None:
+        self._shown_error = True
+        _show_error(content)
+
+    def _on_input_request(self, content: dict[str, Any]) -> None:
+        self._kernel.input(_ask_user(content["prompt"], secret=content["password"]))
+
+    def _interrupt(self) -> None:
+        if self._interrupted or not self._running:
+            raise KeyboardInterrupt
+        self._interrupted = True
+        ask(self._info, "interrupt")
+
+    def _check_alive(self) -> None:
+        if not is_reachable(self._info):
+            raise RequestError("finish the cell", "it is gone; its host may have ended or crashed")
+
+
+def _ask_user(prompt: str, *, secret: bool) -> str:
+    try:
+        return getpass.getpass(prompt) if secret else input(prompt)
+    except EOFError:
+        return _END_OF_FILE
+
+
+def _show_error(content: dict[str, Any]) -> None:
+    lines = content.get("traceback") or [f"{content['ename']}: {content['evalue']}"]
+    text = "\n".join(lines)
+    coloured = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    print(text if coloured else _COLOURS.sub("", text), file=sys.stderr, flush=True)

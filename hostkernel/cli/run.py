@@ -1,0 +1,179 @@
+"""``hostkernel run``: start a host with its kernel, and stay until it ends."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hostkernel.errors import HostkernelError, LaunchError
+
+from .completion import complete_host
+from .failures import FAILED, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hostkernel.host import Launch
+    from hostkernel.launch.orders import Orders
+    from hostkernel.launch.prepare import Prepared
+    from hostkernel.launch.starter import Started
+
+__all__ = ["app"]
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(context_settings={"allow_interspersed_args": False})
+def run(
+    context: typer.Context,
+    args: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[HOST ARGS]...", help="For the host, such as a script or a file."),
+    ] = None,
+    host: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The host to start.", autocompletion=complete_host),
+    ] = None,
+    connection_file: Annotated[
+        Path | None,
+        typer.Option("-f", metavar="FILE", help="Connection file to use, as launchers pass it."),
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Return once the kernel is up; print its id.")
+    ] = False,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Use this settings file.")
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated."),
+    ] = None,
+) -> None:
+    """Start a host with its kernel, and stay until it ends.
+
+    Without --host the settings say which; plain Python if they do not. Ctrl-C ends kernel and
+    host in order, a second one at once.
+    """
+    action = partial(
+        _run,
+        tuple(args or ()),
+        host=host,
+        connection_file=connection_file,
+        detach=detach,
+        config=config,
+        overrides=overrides or (),
+    )
+    context.obj.append(action)
+
+
+def _run(
+    args: tuple[str, ...],
+    *,
+    host: str | None,
+    connection_file: Path | None,
+    detach: bool,
+    config: Path | None,
+    overrides: Sequence[str],
+) -> int:
+    from hostkernel.launch.orders import Orders
+    from hostkernel.launch.prepare import prepare, usable_connection_file
+    from hostkernel.launch.starter import launch_for
+
+    file = usable_connection_file(connection_file)
+    prepared = prepare(host, overrides, config)
+    launch, owns_process = launch_for(prepared.host, args, detach=detach)
+    orders = Orders(
+        host=prepared.host.name,
+        settings="" if launch.in_process else prepared.dump(),
+        kernel_id=str(uuid.uuid4()),
+        args=args,
+        connection_file=file,
+        owns_process=owns_process,
+    )
+    if launch.in_process:
+        return _become(prepared, launch, orders)
+    if detach:
+        return _detach(prepared, launch, orders)
+    return _stay_with(prepared, launch, orders)
+
+
+def _become(prepared: Prepared, launch: Launch, orders: Orders) -> int:
+    """Be the host, in this very process."""
+    from hostkernel.launch import bootstrap
+
+    from .panel import show_panel
+
+    class Here(bootstrap.Report):
+        def ready(self, kernel_id: str, connection_file: str) -> None:
+            super().ready(kernel_id, connection_file)
+            show_panel(orders.host, os.getpid(), kernel_id, Path(connection_file))
+
+    report = Here()
+    os.environ.update(launch.env)
+    try:
+        bootstrap.bring_up(
+            prepared.host, prepared.settings, prepared.plugins, orders.content(), report
+        )
+    except HostkernelError:
+        raise
+    except BaseException as error:
+        if report.is_ready:
+            raise
+        trouble = bootstrap.describe(error)
+        raise LaunchError(
+            orders.host,
+            trouble.reason,
+            step=report.current,
+            traceback=trouble.traceback,
+            hint=trouble.hint,
+        ) from error
+    return 0
+
+
+def _detach(prepared: Prepared, launch: Launch, orders: Orders) -> int:
+    """Start the host, leave it alone, and print the kernel's id."""
+    folder = prepared.paths.log
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    log = folder / f"{orders.host}-{orders.kernel_id}.log"
+    started = _start(prepared, launch, orders, log)
+    say(f"output goes to {log}")
+    print(started.kernel_id)
+    return 0
+
+
+def _stay_with(prepared: Prepared, launch: Launch, orders: Orders) -> int:
+    """Start the host and follow it to its end."""
+    from hostkernel.launch.follow import follow
+
+    started = _start(prepared, launch, orders)
+    ended = follow(started, windowed=launch.windowed, say=say)
+    if ended.reason is None:
+        return 0
+    say(f"hostkernel: {orders.host}: {ended.reason}")
+    for line in ended.output:
+        say(f"  | {line}")
+    return FAILED
+
+
+def _start(prepared: Prepared, launch: Launch, orders: Orders, log: Path | None = None) -> Started:
+    from hostkernel.launch.starter import start
+
+    from .panel import show_panel, spinner
+
+    with spinner(f"starting {orders.host}") as on_step:
+        started = start(
+            launch,
+            orders,
+            runtime=prepared.paths.runtime,
+            timeout=prepared.settings.kernel.start_timeout,
+            log=log,
+            on_step=on_step,
+        )
+    pid = started.process.pid if started.process else started.child.pid
+    show_panel(orders.host, pid, started.kernel_id, started.connection_file)
+    return started

@@ -1,0 +1,1 @@
+"""Outside: find a host, start it, and wait for its kernel or say why there is none."""

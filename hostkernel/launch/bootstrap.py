@@ -1,0 +1,292 @@
+"""The first lines of hostkernel inside a host: put ``sys.path`` right, start the kernel.
+
+A host runs this file by its path, on its main thread, under any module name it likes. It is
+told where its orders lie by one environment variable, and it reports there how far it got:
+that report, not the exit status of a wrapper, tells the outside how the start went.
+
+Only the standard library is imported at the top, and even Python 3.6 must be able to parse
+this file: it is here that a host with too old a Python says so.
+"""
+
+import importlib.util
+import json
+import os
+import pathlib
+import signal
+import site
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional
+
+if TYPE_CHECKING:
+    from hostkernel.config.models import Settings
+    from hostkernel.host import Host, Kernel
+    from hostkernel.kernel.manager import HostKernelManager
+    from hostkernel.plugins import Plugins
+
+__all__ = ["ORDERS", "REPORT", "VARIABLE", "Report", "bring_up", "describe", "main"]
+
+VARIABLE = "HOSTKERNEL_BOOTSTRAP"
+ORDERS = "orders.toml"
+REPORT = "report.jsonl"
+
+_OLDEST = (3, 11)
+_MODULE = "_hostkernel_bootstrap"
+
+
+class CannotStartError(Exception):
+    """The kernel cannot start in this host, for a reason that needs no traceback."""
+
+    def __init__(self, reason: str, hint: Optional[str] = None) -> None:
+        super().__init__(reason)
+        self.hint = hint
+
+
+class Trouble(NamedTuple):
+    """Why the kernel did not start; the traceback where it helps."""
+
+    reason: str
+    traceback: Optional[str]
+    hint: Optional[str]
+
+
+class Report:
+    """How far the start got, one JSON object a line; in memory only where ``file`` is None."""
+
+    def __init__(self, file: Optional[str] = None) -> None:
+        self.file = file
+        self.current = "reading the orders"
+        self.is_ready = False
+
+    def begin(self) -> None:
+        """Say who we are, before anything can go wrong."""
+        try:
+            namespace = os.readlink("/proc/self/ns/pid")
+        except OSError:
+            namespace = ""
+        self._write(event="process", pid=os.getpid(), namespace=namespace)
+
+    def step(self, name: str) -> None:
+        """Say what is being done from now on."""
+        self.current = name
+        self._write(event="step", step=name)
+
+    def ready(self, kernel_id: str, connection_file: str) -> None:
+        """Say that clients can connect. What happens later is no failure to start."""
+        self.is_ready = True
+        self._write(event="ready", kernel_id=kernel_id, connection_file=connection_file)
+
+    def failed(self, error: BaseException) -> None:
+        """Say why the kernel did not start."""
+        self._write(event="error", step=self.current, **describe(error)._asdict())
+
+    def _write(self, **record: object) -> None:
+        if self.file is None:
+            return
+        try:
+            with open(self.file, "a", encoding="utf-8") as stream:
+                stream.write(json.dumps(record) + "\n")
+        except FileNotFoundError:
+            self.file = None  # Whoever started this host has given up waiting.
+
+
+def describe(error: BaseException) -> Trouble:
+    """Why the kernel did not start."""
+    hint = getattr(error, "hint", None)
+    if _is_plain(error):
+        return Trouble(str(error), None, hint)
+    return Trouble(_reason(error), "".join(_lines(error)), hint)
+
+
+def _is_plain(error: BaseException) -> bool:
+    if isinstance(error, CannotStartError):
+        return True
+    errors = sys.modules.get("hostkernel.errors")
+    return errors is not None and isinstance(error, errors.HostkernelError)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return "it exited with status {} before its kernel was up".format(error.code or 0)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    return traceback.format_exception_only(type(error), error)[-1].strip()
+
+
+def _lines(error: BaseException) -> List[str]:
+    return traceback.format_exception(type(error), error, error.__traceback__)
+
+
+def main() -> None:
+    """Called inside the host, on its main thread, once: follow the orders, report."""
+    folder = os.environ.pop(VARIABLE)
+    report = Report(os.path.join(folder, REPORT))
+    report.begin()
+    try:
+        _check_version()
+        _follow(_take_orders(folder), report)
+    except BaseException as error:
+        if report.is_ready:
+            raise
+        report.failed(error)
+        traceback.print_exc()
+
+
+def _check_version() -> None:
+    if sys.version_info[:2] < _OLDEST:
+        raise CannotStartError(
+            "this host's Python is {}.{}; hostkernel needs {}.{} or newer".format(
+                *(sys.version_info[:2] + _OLDEST)
+            )
+        )
+
+
+def _take_orders(folder: str) -> Dict[str, Any]:
+    import tomllib
+
+    file = os.path.join(folder, ORDERS)
+    with open(file, "rb") as stream:
+        orders = tomllib.load(stream)
+    os.unlink(file)
+    wanted, here = orders["python"], "{}.{}".format(*sys.version_info[:2])
+    if wanted != here:
+        raise CannotStartError(
+            "this host's Python is {}, hostkernel is installed for {}".format(here, wanted),
+            "Install hostkernel for Python {} and run it from there.".format(here),
+        )
+    return orders
+
+
+def _follow(orders: Dict[str, Any], report: Report) -> None:
+    before = list(sys.path)
+    added = _put_in_front(orders["sites"])
+    try:
+        _start(orders, report, lambda: _put_behind(added))
+    except BaseException:
+        if not report.is_ready:
+            sys.path[:] = before
+        raise
+
+
+def _start(orders: Dict[str, Any], report: Report, when_up: Callable[[], None]) -> None:
+    report.step("importing hostkernel")
+    from hostkernel.config import load_dump
+    from hostkernel.plugins import Plugins
+
+    report.step("loading plugins")
+    tables = load_dump(orders["settings"], "the settings that hostkernel run passed")
+    wanted = tables.plugin_settings()
+    plugins = Plugins.load(wanted.paths, wanted.disable)
+    settings = tables.validate(plugins.hosts)
+    host_class = plugins.host_class(orders["host"])
+    host = host_class(settings.for_host(host_class))
+    bring_up(host, settings, plugins, orders, report, when_up)
+
+
+def bring_up(
+    host: "Host",
+    settings: "Settings",
+    plugins: "Plugins",
+    orders: Dict[str, Any],
+    report: Report,
+    when_up: Callable[[], None] = lambda: None,
+) -> None:
+    """Called inside the host, on its main thread: hand the kernel over to the adapter.
+
+    Args:
+        host: the adapter.
+        settings: validated with the plugins of this side.
+        plugins: those of this side.
+        orders: ``kernel_id``, ``args``, ``owns_process``, perhaps ``connection_file``.
+        report: told when the kernel is up.
+        when_up: called then, too.
+    """
+    report.step("importing the kernel")
+    from hostkernel.kernel.manager import HostKernelManager
+
+    def up(kernel: "Kernel") -> None:
+        if not report.is_ready:
+            when_up()
+            report.ready(kernel.id, str(kernel.connection_file))
+
+    plugins.register("bootstrap", _announcer(up))
+    file = orders.get("connection_file")
+    manager = HostKernelManager(
+        host,
+        settings,
+        plugins,
+        kernel_id=orders["kernel_id"],
+        connection_file=pathlib.Path(file) if file else None,
+    )
+    if orders["owns_process"]:
+        manager.stop_on_signals()
+        _stop_on_hangup(manager)
+    report.step("running the host")
+    host.main(manager, tuple(orders["args"]))
+    if orders["owns_process"] and not report.is_ready:
+        raise CannotStartError("the host ended without starting its kernel")
+
+
+def _announcer(up: "Callable[[Kernel], None]") -> object:
+    from hostkernel.hookspecs import hookimpl
+
+    class Announcer:
+        @hookimpl
+        def hostkernel_started(self, kernel: "Kernel") -> None:
+            up(kernel)
+
+    return Announcer()
+
+
+def _stop_on_hangup(manager: "HostKernelManager") -> None:
+    """The terminal was closed. It may say so twice, so twice must not mean "at once"."""
+
+    def stop(_number: int, _frame: object) -> None:
+        if not manager.is_running:
+            raise SystemExit("the terminal was closed")
+        manager.request_stop("SIGHUP", exit_host=True)
+
+    hangup = getattr(signal, "SIGHUP", None)
+    if hangup is not None and signal.getsignal(hangup) == signal.SIG_DFL:
+        signal.signal(hangup, stop)
+
+
+def _put_in_front(sites: List[str]) -> List[str]:
+    """Add site directories; return the new entries.
+
+    In front, the host's own older copies do not shadow what the kernel needs.
+    """
+    before = list(sys.path)
+    for directory in sites:
+        site.addsitedir(directory)
+    added = [entry for entry in sys.path if entry not in before]
+    sys.path[:] = added + before
+    return added
+
+
+def _put_behind(added: List[str]) -> None:
+    """Let the host's own packages win from now on, as they did before."""
+    behind = [entry for entry in added if entry in sys.path]
+    sys.path[:] = [entry for entry in sys.path if entry not in added] + behind
+
+
+def _run_by_path() -> None:
+    # Some hosts clear the namespace that a start script ran in, some run it twice, and some
+    # do not set __file__: so everything happens in a module of our own.
+    file = os.path.abspath(_run_by_path.__code__.co_filename)
+    folder = os.path.dirname(file)
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != folder]
+    spec = importlib.util.spec_from_file_location(_MODULE, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[_MODULE] = module
+    spec.loader.exec_module(module)
+    module.main()
+
+
+if __name__ not in (_MODULE, "hostkernel.launch.bootstrap"):
+    if VARIABLE in os.environ:
+        _run_by_path()
+    elif _MODULE not in sys.modules:
+        sys.stderr.write("This file is for hosts that `hostkernel run` starts.\n")

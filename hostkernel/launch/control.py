@@ -1,0 +1,87 @@
+"""Outside: reach a kernel as a client does, and ask it what only hostkernel understands."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from hostkernel.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jupyter_client.blocking import BlockingKernelClient
+
+    from hostkernel.connection import ConnectionInfo
+
+__all__ = ["Action", "ask", "client"]
+
+Action = Literal["stop", "interrupt", "restart"]
+
+_REQUEST, _REPLY = "hostkernel_request", "hostkernel_reply"
+
+
+@contextmanager
+def client(info: ConnectionInfo) -> Iterator[BlockingKernelClient]:
+    """A client of the kernel, its channels not started yet; closed at the end."""
+    import zmq
+    from jupyter_client.blocking import BlockingKernelClient
+
+    context = zmq.Context()
+    context.ipv6 = True
+    context.linger = 0
+    kernel_client = BlockingKernelClient(context=context)
+    kernel_client.load_connection_info(info.client_info())
+    try:
+        yield kernel_client
+    finally:
+        kernel_client.stop_channels()
+        context.term()
+
+
+def ask(
+    info: ConnectionInfo, action: Action, *, exit_host: bool = False, timeout: float = 5.0
+) -> None:
+    """Ask a kernel to stop, restart or interrupt its cell; returns once it agreed.
+
+    No policy of the host's can refuse this: the request is signed with the kernel's key.
+
+    Args:
+        info: how to reach it.
+        action: what to do.
+        exit_host: with ``stop``: end the host too, in its own order.
+        timeout: seconds to wait for the answer.
+
+    Raises:
+        RequestError: the kernel could not do it, or did not answer in time.
+    """
+    with client(info) as asking:
+        asking.start_channels(shell=False, iopub=False, stdin=False, hb=False, control=True)
+        content = {"action": action, "exit_host": exit_host}
+        request = asking.session.msg(_REQUEST, content)
+        asking.control_channel.send(request)
+        _check(action, _reply(asking, request["header"]["msg_id"], action, timeout))
+
+
+def _reply(
+    asking: BlockingKernelClient, request_id: str, action: str, timeout: float
+) -> dict[str, Any]:
+    from queue import Empty
+
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            left = max(0.0, deadline - time.monotonic())
+            message: dict[str, Any] = asking.get_control_msg(timeout=left)
+        except Empty:
+            raise RequestError(action, f"no answer within {timeout:g} s") from None
+        if message["parent_header"].get("msg_id") == request_id:
+            return message
+
+
+def _check(action: str, reply: dict[str, Any]) -> None:
+    content = reply["content"]
+    if reply["msg_type"] != _REPLY or content.get("status") != "ok":
+        reason = content.get("evalue") or f"it answered {reply['msg_type']}"
+        raise RequestError(action, reason)

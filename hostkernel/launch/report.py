@@ -1,0 +1,97 @@
+"""Outside: read the report that the bootstrap writes, while it writes it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hostkernel import processes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Failure", "Process", "Ready", "StartReport"]
+
+
+@dataclass(frozen=True)
+class Process:
+    """The host's process, as it told us itself, if its id means anything here."""
+
+    pid: int
+    started: float
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether that very process still runs."""
+        return processes.alive(self.pid, self.started)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The kernel is up."""
+
+    kernel_id: str
+    connection_file: Path
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The kernel did not come up; fields as in :class:`hostkernel.errors.LaunchError`."""
+
+    step: str
+    reason: str
+    traceback: str | None = None
+    hint: str | None = None
+
+
+class StartReport:
+    """The report in ``file``, which need not exist yet; :meth:`poll` brings it up to date."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.began = False
+        self.process: Process | None = None
+        self.step: str | None = None
+        self.ready: Ready | None = None
+        self.failure: Failure | None = None
+        self._position = 0
+
+    def poll(self) -> None:
+        """Read what was added since the last time."""
+        for line in self._new_lines():
+            record = json.loads(line)
+            getattr(self, f"_on_{record.pop('event')}")(**record)
+
+    def _new_lines(self) -> Iterator[bytes]:
+        try:
+            with self.file.open("rb") as stream:
+                stream.seek(self._position)
+                added = stream.read()
+        except FileNotFoundError:
+            return
+        whole = added[: added.rfind(b"\n") + 1]
+        self._position += len(whole)
+        yield from whole.splitlines()
+
+    def _on_process(self, pid: int, namespace: str) -> None:
+        self.began = True
+        started = processes.start_time(pid)
+        # A host in a container counts processes for itself: its ids mean others here.
+        if namespace == processes.pid_namespace() and started is not None:
+            self.process = Process(pid, started)
+
+    def _on_step(self, step: str) -> None:
+        self.step = step
+
+    def _on_ready(self, kernel_id: str, connection_file: str) -> None:
+        self.ready = Ready(kernel_id, Path(connection_file))
+
+    def _on_error(self, **fields: str | None) -> None:
+        self.failure = Failure(
+            step=fields["step"] or "",
+            reason=fields["reason"] or "",
+            traceback=fields["traceback"],
+            hint=fields["hint"],
+        )

@@ -1,0 +1,209 @@
+"""Outside: start a host in a process of its own, and wait for its kernel or say why not."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hostkernel.connection import ConnectionInfo
+from hostkernel.errors import LaunchError
+from hostkernel.host import Launch, LaunchRequest
+
+from . import bootstrap
+from .child import Child, describe_status
+from .orders import Orders, start_folder
+from .report import Process, StartReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hostkernel.host import Host
+
+__all__ = ["Started", "launch_for", "start"]
+
+BOOTSTRAP = Path(bootstrap.__file__).resolve()
+_POLL = 0.01
+_GRACE = 5.0  # seconds for a host to show up after its wrapper has ended and let go of it
+
+
+@dataclass(frozen=True)
+class Started:
+    """A host whose kernel is up.
+
+    Attributes:
+        child: the process that we started, be it host or wrapper.
+        process: the host's, None where its id means nothing here: containers.
+        kernel_id: the kernel's id.
+        connection_file: where clients find it.
+        info: what is in that file.
+    """
+
+    child: Child
+    process: Process | None
+    kernel_id: str
+    connection_file: Path
+    info: ConnectionInfo
+
+
+def launch_for(host: Host, args: tuple[str, ...], *, detach: bool = False) -> tuple[Launch, bool]:
+    """How to start ``host``, and whether its process is there for hostkernel only.
+
+    Args:
+        host: the adapter; its settings may replace the program and add to the environment.
+        args: the user's own arguments.
+        detach: in a process of its own in any case.
+
+    Raises:
+        HostNotFoundError: the application is not on this machine.
+        LaunchError: the adapter cannot start it like this.
+    """
+    command = host.settings.command
+    installation = None if command else host.find()
+    launch = host.launch(LaunchRequest(BOOTSTRAP, args, installation))
+    owns_process = launch.in_process
+    if launch.in_process and (detach or command):
+        launch = replace(launch, argv=(sys.executable, str(BOOTSTRAP)), in_process=False)
+    if command:
+        launch = replace(launch, argv=(*command, *launch.argv[1:]))
+    return replace(launch, env={**launch.env, **host.settings.env}), owns_process
+
+
+def start(
+    launch: Launch,
+    orders: Orders,
+    *,
+    runtime: Path,
+    timeout: float,
+    log: Path | None = None,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Started:
+    """Start a host and wait until its kernel answers. What we started ends if it fails.
+
+    Args:
+        launch: from :func:`launch_for`.
+        orders: what to tell the bootstrap.
+        runtime: where connection files live.
+        timeout: seconds that the host may take.
+        log: file for the host's output; without it, it goes through our own.
+        on_step: called with each step that the host reports.
+
+    Raises:
+        LaunchError: with all there is to know.
+    """
+    with start_folder(runtime) as folder:
+        orders.write(folder)
+        starting = _Starting(launch, orders, folder, timeout, log)
+        try:
+            return starting.wait(on_step)
+        except BaseException:
+            starting.child.end(starting.report.process)
+            raise
+
+
+class _Starting:
+    """A host that has been started and whose kernel is not up yet."""
+
+    def __init__(
+        self, launch: Launch, orders: Orders, folder: Path, timeout: float, log: Path | None
+    ) -> None:
+        self.host = orders.host
+        self.timeout = timeout
+        self.report = StartReport(folder / bootstrap.REPORT)
+        env = {**os.environ, **launch.env, bootstrap.VARIABLE: str(folder)}
+        try:
+            self.child = Child(launch.argv, env, launch.cwd, log)
+        except OSError as error:
+            raise _not_run(self.host, launch, error) from error
+        self._lonely_since: float | None = None
+
+    def wait(self, on_step: Callable[[str], None]) -> Started:
+        deadline = time.monotonic() + self.timeout
+        step = None
+        while self.report.ready is None:
+            gone = self._is_gone()
+            self.report.poll()
+            if self.report.step != step:
+                step = self.report.step
+                on_step(step or "")
+            self._check(gone, time.monotonic() >= deadline)
+            time.sleep(_POLL)
+        return self._started()
+
+    def _check(self, gone: bool, late: bool) -> None:
+        if self.report.failure is not None:
+            raise self._reported()
+        if self.report.ready is None and gone:
+            raise self._died()
+        if self.report.ready is None and late:
+            raise self._late()
+
+    def _is_gone(self) -> bool:
+        process = self.report.process
+        if process is not None:
+            return not process.is_alive
+        if self.child.status is None or self.child.holds_output or self.child.has_group:
+            return False
+        return self.child.status != 0 or self._lonely_for(_GRACE)
+
+    def _lonely_for(self, seconds: float) -> bool:
+        now = time.monotonic()
+        self._lonely_since = self._lonely_since or now
+        return now - self._lonely_since >= seconds
+
+    def _started(self) -> Started:
+        ready = self.report.ready
+        assert ready is not None
+        info = ConnectionInfo.read(ready.connection_file)
+        return Started(
+            self.child, self.report.process, ready.kernel_id, ready.connection_file, info
+        )
+
+    # Why there is no kernel
+
+    def _reported(self) -> LaunchError:
+        failure = self.report.failure
+        assert failure is not None
+        return self._error(failure.reason, failure.step, failure.traceback, failure.hint)
+
+    def _died(self) -> LaunchError:
+        process, status = self.report.process, self.child.status
+        if process is not None and process.pid != self.child.pid:
+            return self._error(f"the host (pid {process.pid}) ended before its kernel was up")
+        if status:
+            return self._error(f"it ended with {describe_status(status)} before its kernel was up")
+        hint = f"It must run hostkernel's start script; see [hosts.{self.host}] command."
+        return self._error("the command ended, and no host appeared", hint=hint)
+
+    def _late(self) -> LaunchError:
+        hint = "Is it waiting for somebody? Else allow more: --set kernel.start_timeout=SECONDS"
+        if not self.report.began:
+            hint = f"It never ran hostkernel's start script. {hint}"
+        return self._error(f"its kernel was not up after {self.timeout:g} s", hint=hint)
+
+    def _error(
+        self,
+        reason: str,
+        step: str | None = None,
+        traceback: str | None = None,
+        hint: str | None = None,
+    ) -> LaunchError:
+        return LaunchError(
+            host=self.host,
+            reason=reason,
+            step=step or self.report.step,
+            command=self.child.argv,
+            traceback=traceback,
+            output=self.child.last_output(),
+            status=self.child.status,
+            hint=hint,
+        )
+
+
+def _not_run(host: str, launch: Launch, error: OSError) -> LaunchError:
+    reason = f"{error.filename or launch.argv[0]} cannot be run: {error.strerror}"
+    hint = f"[hosts.{host}] command names the program to run instead of the one found."
+    return LaunchError(host, reason, command=launch.argv, hint=hint)

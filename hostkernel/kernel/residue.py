@@ -103,11 +103,11 @@ class AtexitRecord:
                 self._registered.append(function)
             return register(function, *args, **kwargs)
 
-        atexit.register = recorder
+        vars(atexit)["register"] = recorder
         try:
             yield
         finally:
-            atexit.register = register
+            vars(atexit)["register"] = register
 
     def unregister(self) -> None:
         """Take back what was recorded."""
@@ -137,8 +137,8 @@ def cells_as_main(namespace: Callable[[], MutableMapping[str, Any]]) -> Iterator
     """
     main = sys.modules.get("__main__")
     # The dictionary, not the module: a host may clear the latter while the kernel runs.
-    names = vars(main) if isinstance(main, ModuleType) else {"__getattr__": None}
-    if "__getattr__" in names:
+    names = vars(main) if isinstance(main, ModuleType) else None
+    if names is None or "__getattr__" in names:
         yield
         return
 

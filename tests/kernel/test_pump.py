@@ -1,0 +1,260 @@
+"""The pump: asyncio in slices, driven by a loop that is not asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import queue
+import selectors
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from hostkernel.errors import WrongThreadError
+from hostkernel.kernel.pump import Pump
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SECONDS = 20.0
+
+
+class MainLoop:
+    """A main loop as applications have them: it runs what is posted to it."""
+
+    def __init__(self, pump: Pump) -> None:
+        self.posted: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.pump = pump
+        self.ticks = 0
+        pump.start(lambda: self.posted.put("wake"))
+
+    def run_until(self, condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + SECONDS
+        while not condition():
+            assert time.monotonic() < deadline, "the pump did not get there"
+            self.posted.get(timeout=SECONDS)
+            self.pump.tick()
+            self.ticks += 1
+
+
+@pytest.fixture
+def pump() -> Iterator[Pump]:
+    pump = Pump(budget=0.05)
+    yield pump
+    pump.close()
+    pump.loop.close()
+
+
+@pytest.fixture
+def main(pump: Pump) -> MainLoop:
+    return MainLoop(pump)
+
+
+def test_callbacks_from_other_threads_bring_about_a_slice(pump: Pump, main: MainLoop) -> None:
+    seen: list[int] = []
+
+    def post() -> None:
+        for number in range(1000):
+            pump.loop.call_soon_threadsafe(seen.append, number)
+
+    threads = [threading.Thread(target=post) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    main.run_until(lambda: len(seen) == 4000)
+    for thread in threads:
+        thread.join()
+
+
+def test_everything_runs_on_the_thread_that_ticks(pump: Pump, main: MainLoop) -> None:
+    seen: list[int] = []
+    threading.Thread(
+        target=lambda: pump.loop.call_soon_threadsafe(lambda: seen.append(threading.get_ident()))
+    ).start()
+    main.run_until(lambda: bool(seen))
+    assert seen == [threading.get_ident()]
+
+
+def test_timers_are_due_without_any_other_event(pump: Pump, main: MainLoop) -> None:
+    async def three_naps() -> str:
+        for _ in range(3):
+            await asyncio.sleep(0.02)
+        return "awake"
+
+    task = pump.loop.create_task(three_naps())
+    pump.loop.call_soon_threadsafe(lambda: None)
+    main.run_until(task.done)
+    assert task.result() == "awake"
+    # One slice to begin, one for each nap, one for a byte on the loop's own socket: no polling.
+    assert main.ticks <= 6
+
+
+def test_sockets_are_watched(pump: Pump, main: MainLoop) -> None:
+    near, far = socket.socketpair()
+    received: list[bytes] = []
+    pump.loop.call_soon_threadsafe(
+        lambda: pump.loop.add_reader(far, lambda: received.append(far.recv(10)))
+    )
+    threading.Thread(target=near.send, args=(b"hello",)).start()
+    main.run_until(lambda: bool(received))
+    assert received == [b"hello"]
+    pump.loop.remove_reader(far)
+    near.close()
+    far.close()
+
+
+def test_sockets_are_watched_where_the_selector_has_no_descriptor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on Windows, whose selector is this one. Faked: there is no Windows here."""
+
+    monkeypatch.setattr(selectors, "DefaultSelector", selectors.SelectSelector)
+    spec = importlib.util.find_spec("hostkernel.kernel.pump")
+    assert spec is not None
+    assert spec.loader is not None
+    windows = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(windows)
+    pump = windows.Pump(budget=0.05)
+    assert not hasattr(pump.selector, "fileno")
+    try:
+        test_sockets_are_watched(pump, MainLoop(pump))
+    finally:
+        pump.close()
+        pump.loop.close()
+
+
+def test_an_idle_pump_asks_for_nothing(pump: Pump, main: MainLoop) -> None:
+    done: list[bool] = []
+    pump.loop.call_soon_threadsafe(done.append, True)
+    main.run_until(lambda: bool(done))
+    # What the byte on the loop's own socket may still bring about.
+    pump.tick()
+    assert main.ticks <= 2
+    assert main.posted.empty() or main.posted.get() == "wake"
+    assert pump.tick() is None
+
+
+def test_a_tick_that_nobody_asked_for_runs_nothing(pump: Pump) -> None:
+    ran: list[bool] = []
+    pump.loop.call_soon(ran.append, True)
+    assert pump.tick() is None
+    assert not ran
+
+
+def test_a_polled_host_is_told_when_to_come_back() -> None:
+    pump = Pump(budget=0.05, polled=True)
+    pump.start(lambda: pytest.fail("a polled host cannot be woken"))
+    assert pump.tick() is None
+    pump.loop.call_later(30, lambda: None)
+    seconds = pump.tick()
+    assert seconds is not None
+    assert 25 < seconds <= 30
+    pump.close()
+    pump.loop.close()
+
+
+def test_a_tick_within_a_tick_returns_at_once(pump: Pump, main: MainLoop) -> None:
+    inner: list[object] = []
+    pump.loop.call_soon_threadsafe(lambda: inner.append(pump.tick()))
+    main.run_until(lambda: bool(inner))
+    assert inner == [None]
+
+
+def test_a_tick_off_the_main_thread_is_an_error(pump: Pump) -> None:
+    raised: list[BaseException] = []
+
+    def tick() -> None:
+        try:
+            pump.tick()
+        except WrongThreadError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    thread.join()
+    assert raised
+
+
+@pytest.mark.parametrize("escaping", [KeyboardInterrupt, SystemExit, ValueError])
+def test_nothing_that_a_callback_raises_reaches_the_host(
+    pump: Pump,
+    main: MainLoop,
+    escaping: type[BaseException],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    done: list[bool] = []
+
+    def fail() -> None:
+        raise escaping
+
+    async def fail_in_task() -> None:
+        raise escaping
+
+    def begin() -> None:
+        pump.loop.call_soon(fail)
+        task = pump.loop.create_task(fail_in_task())
+        task.add_done_callback(lambda task: (task.exception(), done.append(True)))
+
+    pump.loop.call_soon_threadsafe(begin)
+    main.run_until(lambda: bool(done))
+    assert escaping.__name__ in caplog.text
+
+
+def test_a_slice_ends_when_its_time_is_up(pump: Pump, main: MainLoop) -> None:
+    """A task that never waits must not keep the host from its own work."""
+    spins = 0
+    stopping = False
+
+    async def spin() -> None:
+        nonlocal spins
+        while not stopping:
+            spins += 1
+            await asyncio.sleep(0)
+
+    task = pump.loop.create_task(spin())
+    pump.loop.call_soon_threadsafe(lambda: None)
+    main.run_until(lambda: main.ticks >= 3)
+    assert spins > 3
+    stopping = True
+    main.run_until(task.done)
+
+
+def test_actions_run_after_the_slice_and_cannot_hurt(
+    pump: Pump, main: MainLoop, caplog: pytest.LogCaptureFixture
+) -> None:
+    ticking: list[bool] = []
+
+    def fail() -> None:
+        raise SystemExit
+
+    pump.after_slice.extend([fail, lambda: ticking.append(pump.ticking)])
+    pump.loop.call_soon_threadsafe(lambda: None)
+    main.run_until(lambda: bool(ticking))
+    assert ticking == [False]
+    assert "the host goes on" in caplog.text
+
+
+def test_a_host_that_runs_asyncio_by_now_is_pumped_all_the_same(pump: Pump) -> None:
+    seen: list[str] = []
+
+    async def host() -> None:
+        outer = asyncio.get_running_loop()
+        pump.start(lambda: outer.call_soon_threadsafe(pump.tick))
+        pump.loop.call_soon_threadsafe(seen.append, "inner")
+        async with asyncio.timeout(SECONDS):
+            while not seen:
+                await asyncio.sleep(0.001)
+        assert asyncio.get_running_loop() is outer
+
+    asyncio.run(host())
+    assert seen == ["inner"]
+
+
+def test_no_wake_after_close(pump: Pump) -> None:
+    wakes: list[bool] = []
+    pump.start(lambda: wakes.append(True))
+    pump.close()
+    pump.loop.call_soon_threadsafe(lambda: None)
+    assert not [thread for thread in threading.enumerate() if "waiter" in thread.name]
+    assert not wakes

@@ -45,7 +45,7 @@ class HostSettings(BaseModel):
     Each field's docstring is its description everywhere: help, JSON Schema, sample file.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     command: tuple[str, ...] = ()
     """Program and arguments that start the host instead of the one found, such as a studio's

@@ -1,1 +1,6 @@
-"""Configuration: the models, the layers they are read from, and where each value came from."""
+"""Configuration: the settings, the places they are written in, and where each value came from."""
+
+from .models import Settings
+from .tables import Tables, gather, load_dump
+
+__all__ = ["Settings", "Tables", "gather", "load_dump"]

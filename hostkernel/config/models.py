@@ -1,18 +1,31 @@
-"""The settings, as frozen data. A field's docstring is its only description: help, JSON
-Schema, the sample file and the README table are generated from it."""
+"""The settings, as frozen data.
+
+A field's docstring is its only description: JSON Schema, the sample file and the tables in the
+documentation are generated from it.
+"""
 
 from __future__ import annotations
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from hostkernel.host import HostSettings
+from hostkernel.errors import ConfigError, Problem
+from hostkernel.host import Host, HostSettings
 
 __all__ = [
+    "PREFIX",
+    "RESERVED",
     "ConnectionSettings",
     "EndPolicy",
     "KernelSettings",
@@ -20,11 +33,17 @@ __all__ = [
     "Settings",
 ]
 
+PREFIX = "HOSTKERNEL_"
+"""What the environment variables that are settings begin with."""
+
+RESERVED = frozenset({"HOSTKERNEL_BOOTSTRAP", "HOSTKERNEL_CONFIG"})
+"""The variables that begin so and are no settings."""
+
 EndPolicy = Literal["detach", "stop", "restart", "exit-host"]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class KernelSettings(_Table):
@@ -40,19 +59,16 @@ class KernelSettings(_Table):
     on_exit: EndPolicy = "detach"
     """The same, for `exit()` and `quit()` in a cell."""
 
-    time_budget: float = Field(default=0.05, gt=0, le=10)
+    time_budget: float = Field(default=0.05, gt=0, le=10, allow_inf_nan=False)
     """Seconds that one slice of the kernel may take from the host's loop before the host
     gets its turn. A single cell is never cut short by it."""
 
-    start_timeout: float = Field(default=120.0, gt=0)
+    start_timeout: float = Field(default=120.0, gt=0, allow_inf_nan=False)
     """Seconds that `hostkernel run` waits for the host to bring up its kernel."""
 
 
 class ConnectionSettings(_Table):
     """How clients reach the kernel."""
-
-    ip: str = "127.0.0.1"
-    """Address to listen on, IPv4 or IPv6."""
 
     allow_remote: bool = False
     """Allow an address that other machines can reach. Encryption is then required."""
@@ -61,22 +77,22 @@ class ConnectionSettings(_Table):
     """CurveZMQ encryption: never, when the connection file that the launching Jupyter wrote
     has keys, or always, with keys of our own."""
 
+    ip: str = "127.0.0.1"
+    """Address to listen on, IPv4 or IPv6."""
+
     @field_validator("ip")
     @classmethod
-    def _is_address(cls, value: str) -> str:
-        return str(ip_address(value))
-
-    @model_validator(mode="after")
-    def _remote_is_deliberate(self) -> Self:
-        if ip_address(self.ip).is_loopback:
-            return self
-        if not self.allow_remote:
-            message = f"{self.ip} can be reached from other machines: set allow_remote = true"
+    def _is_address(cls, value: str, info: ValidationInfo) -> str:
+        address = ip_address(value)
+        if address.is_loopback:
+            return str(address)
+        # What is missing here was wrong itself, and has its own error.
+        missing = not info.data.get("allow_remote", True) and "allow_remote = true"
+        plain = info.data.get("encryption", "required") != "required" and 'encryption = "required"'
+        if needed := " and ".join(part for part in (missing, plain) if part):
+            message = f"{address} can be reached from other machines: set {needed}"
             raise ValueError(message)
-        if self.encryption != "required":
-            message = f'{self.ip} can be reached from other machines: set encryption = "required"'
-            raise ValueError(message)
-        return self
+        return str(address)
 
 
 class PluginSettings(_Table):
@@ -92,9 +108,7 @@ class PluginSettings(_Table):
 class Settings(BaseSettings):
     """All of `hostkernel.toml`."""
 
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, env_prefix="HOSTKERNEL_"
-    )
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX)
 
     host: str | None = None
     """The host to use when none is named on the command line. Inside an application the host
@@ -105,4 +119,31 @@ class Settings(BaseSettings):
     plugins: PluginSettings = PluginSettings()
 
     hosts: dict[str, SerializeAsAny[HostSettings]] = {}
-    """One table for each host, typed by its adapter."""
+    """One table for each host, typed by its adapter; :meth:`for_host` knows defaults too."""
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # The environment is one layer among several, read by hostkernel.config.environment.
+        return (init_settings,)
+
+    def for_host(self, host: type[Host]) -> HostSettings:
+        """The settings of ``host``, its defaults if it has no table.
+
+        Raises:
+            ConfigError: there is no table, and its model has a field without a default.
+
+        """
+        if host.name in self.hosts:
+            return self.hosts[host.name]
+        fields = host.settings_model.model_fields.items()
+        if required := [name for name, field in fields if field.is_required()]:
+            message = f"this table is needed: there is no default for {', '.join(required)}"
+            raise ConfigError([Problem("settings", message, key=f"hosts.{host.name}")])
+        return host.settings_model()

@@ -1,0 +1,152 @@
+"""``hostkernel config``: what the settings are, where they come from, and what is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .failures import USAGE, say
+
+if TYPE_CHECKING:
+    from hostkernel.config import Settings, Tables
+    from hostkernel.config.files import Place
+    from hostkernel.plugins import Plugins
+
+__all__ = ["app"]
+
+app = typer.Typer(add_completion=False, no_args_is_help=True)
+
+_Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Use this file in place of a project file."),
+]
+_Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated."),
+]
+
+
+@app.callback()
+def config() -> None:
+    """Show, check and write settings."""
+
+
+@app.command()
+def show(
+    config: _Config = None,
+    overrides: _Set = None,
+    origin: Annotated[bool, typer.Option("--origin", help="Say where each value is set.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Show every setting as it is in effect here, as a settings file."""
+    from hostkernel.config import render
+
+    tables, plugins, settings = _load(config, overrides)
+    table = render.effective(settings, plugins.hosts)
+    origins = tables.origins(plugins.hosts) if origin else None
+    if not as_json:
+        _write(render.shown(table, plugins.hosts, origins))
+    elif origins is None:
+        _write_json(table)
+    else:
+        values = {key: render.look_up(table, key.split(".")) for key in origins}
+        _write_json({k: {"value": values[k], "origin": origins[k]} for k in origins})
+
+
+@app.command()
+def check(config: _Config = None, overrides: _Set = None) -> None:
+    """Check the settings: every problem of every place at once, exit status 2 if there is one."""
+    tables, plugins, settings = _load(config, overrides)
+    if any(problem.plugin in map(str, settings.plugins.paths) for problem in plugins.problems):
+        raise typer.Exit(USAGE)
+    files = [str(place.path) for place in tables.places if place.state == "used"]
+    _write(f"ok: {', '.join(files) or 'no files, only defaults'}\n")
+
+
+@app.command()
+def init(
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="[PATH]", help="File or directory to write to; - is stdout."),
+    ] = Path("hostkernel.toml"),
+    config: _Config = None,
+    overrides: _Set = None,
+) -> None:
+    """Write a settings file that has every setting in it, commented out with its default."""
+    from hostkernel.config.render import sample
+
+    _, plugins, _ = _load(config, overrides)
+    text = sample(plugins.hosts)
+    if str(path) == "-":
+        _write(text)
+        return
+    file = path / "hostkernel.toml" if path.is_dir() else path
+    _create(file, text)
+    say(f"wrote {file}")
+
+
+@app.command("path")
+def show_places(config: _Config = None, overrides: _Set = None) -> None:
+    """Show where settings files are looked for, the strongest first, and which are used."""
+    from hostkernel.config import gather
+
+    tables = gather(overrides or (), config=config)
+    for place in reversed(tables.places):
+        _write(f"{place.state:<10}  {place.kind:<7}  {_where(place)}\n")
+    for problem in tables.problems:
+        say(str(problem))
+
+
+@app.command()
+def schema(config: _Config = None, overrides: _Set = None) -> None:
+    """Print a JSON Schema of the settings file, for editors."""
+    from hostkernel.config.render import json_schema
+
+    _, plugins, _ = _load(config, overrides)
+    _write_json(json_schema(plugins.hosts))
+
+
+def _load(config: Path | None, overrides: list[str] | None) -> tuple[Tables, Plugins, Settings]:
+    from hostkernel.config import gather
+
+    from .plugins import load
+
+    tables = gather(overrides or (), config=config)
+    plugins = load(tables)
+    return tables, plugins, tables.validate(plugins.hosts, plugins.problems)
+
+
+def _where(place: Place) -> str:
+    if place.kind == "project" and place.state == "absent":
+        return f"hostkernel.toml or pyproject.toml [tool.hostkernel] in {place.path} or above"
+    return str(place.path)
+
+
+def _create(file: Path, text: str) -> None:
+    from hostkernel.errors import ConfigError, Problem
+
+    try:
+        # Others must not be able to write to it, whatever the umask: it would be refused.
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except OSError as error:
+        reason = "is there already" if isinstance(error, FileExistsError) else error.strerror
+        expected = "a new file: name another, or - to see what would be written"
+        raise ConfigError([Problem(str(file), f"{reason}", expected=expected)]) from error
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as stream:
+            stream.write(text)
+    except OSError:
+        file.unlink()
+        raise
+
+
+def _write(text: str) -> None:
+    typer.echo(text, nl=False)
+
+
+def _write_json(value: object) -> None:
+    typer.echo(json.dumps(value, indent=2))

@@ -1,0 +1,132 @@
+"""Validate what was written, all of it before anything is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import ValidationError
+
+from hostkernel.errors import ConfigError
+
+from .environment import environment_layers
+from .layer import merge
+from .models import Settings
+from .paths import with_absolute_paths
+from .problems import at, unknown_host, unknown_key, validation_problems
+from .tree import Table, dotted, settings_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pydantic import BaseModel
+
+    from hostkernel.errors import PluginError, Problem
+    from hostkernel.host import HostSettings
+
+    from .layer import Layer, Merged, RawTable
+    from .positions import KeyPath
+    from .tables import Tables
+    from .tree import Hosts
+
+__all__ = ["check", "merge_tables"]
+
+_Model = TypeVar("_Model", bound="BaseModel")
+
+
+def merge_tables(tables: Tables, hosts: Hosts) -> tuple[Merged, Sequence[Problem]]:
+    """Everything that was written in one, and what is wrong with the environment variables."""
+    tree = settings_tree(hosts)
+    variables, problems = environment_layers(tables.variables, hosts, tables.cwd)
+    layers = []
+    for layer in (*tables.files, *variables, *tables.options):
+        table = _without_misshapen(layer.table, (), tree, layer, problems)
+        layers.append(with_absolute_paths(replace(layer, table=table), tree))
+    return merge(layers), problems
+
+
+def _without_misshapen(
+    table: RawTable, path: KeyPath, node: Table, layer: Layer, problems: list[Problem]
+) -> RawTable:
+    """``table`` without what stands in place of a table: merged, it would hide other layers."""
+    kept = {}
+    for key, value in table.items():
+        here, below = (*path, key), node.children.get(key)
+        if not isinstance(below, Table):
+            kept[key] = value
+        elif isinstance(value, dict):
+            kept[key] = _without_misshapen(value, here, below, layer, problems)
+        else:
+            problems.append(layer.problem(here, dotted(here), "wrong type", expected="a table"))
+    return kept
+
+
+def check(tables: Tables, hosts: Hosts, broken: Sequence[PluginError]) -> Settings:
+    """What :meth:`Tables.validate` returns.
+
+    Raises:
+        ConfigError: holds every problem of every place.
+
+    """
+    merged, problems = merge_tables(tables, hosts)
+    checker = _Check(merged, hosts, absent_are_wrong=not broken)
+    settings = checker.settings()
+    if found := [*tables.problems, *problems, *checker.problems]:
+        raise ConfigError(_in_order(found))
+    return settings
+
+
+class _Check:
+    """Validates merged tables model by model, and collects what is wrong."""
+
+    def __init__(self, merged: Merged, hosts: Hosts, *, absent_are_wrong: bool) -> None:
+        self.merged = merged
+        self.hosts = hosts
+        self.absent_are_wrong = absent_are_wrong
+        self.problems: list[Problem] = []
+
+    def settings(self) -> Settings:
+        """The settings; defaults where there are :attr:`problems`."""
+        table = dict(self.merged.table)
+        for key in table.keys() - Settings.model_fields.keys():
+            self.problems.append(unknown_key((key,), self.merged, settings_tree(self.hosts)))
+            del table[key]
+        table["hosts"] = self._host_settings(table.get("hosts", {}))
+        if isinstance(name := table.get("host"), str) and name not in self.hosts:
+            self._absent(name, ("host",))
+        return self._model(Settings, table, ()) or Settings()
+
+    def _host_settings(self, tables: Mapping[str, Any]) -> Mapping[str, HostSettings]:
+        for name in tables.keys() - self.hosts.keys() - self._disabled():
+            self._absent(name, ("hosts", name))
+        settings = {
+            name: self._model(self.hosts[name].settings_model, table, ("hosts", name))
+            for name, table in tables.items()
+            if name in self.hosts
+        }
+        return {name: found for name, found in settings.items() if found is not None}
+
+    def _disabled(self) -> set[object]:
+        disable = self.merged.table.get("plugins", {}).get("disable")
+        return set(map(str, disable)) if isinstance(disable, list) else set()
+
+    def _absent(self, name: str, path: KeyPath) -> None:
+        if self.absent_are_wrong:
+            self.problems.append(unknown_host(name, path, self.merged, self.hosts))
+
+    def _model(self, model: type[_Model], table: object, prefix: KeyPath) -> _Model | None:
+        try:
+            return model.model_validate(table)
+        except ValidationError as error:
+            tree = settings_tree(self.hosts)
+            self.problems += validation_problems(error, prefix, self.merged, tree)
+        except Exception as error:  # a plugin's own validator
+            message = f"its validation failed with {type(error).__name__}: {error}"
+            self.problems.append(at(prefix, self.merged, message))
+        return None
+
+
+def _in_order(problems: Sequence[Problem]) -> Sequence[Problem]:
+    """Source by source, and line by line within one."""
+    sources = list(dict.fromkeys(problem.source for problem in problems))
+    return sorted(problems, key=lambda one: (sources.index(one.source), one.line or 0))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from collections.abc import Iterator  # noqa: TC003 - Typer evaluates annotations
 
 __all__ = ["complete_host", "complete_kernel"]
 
@@ -24,6 +21,6 @@ def complete_host(incomplete: str) -> Iterator[tuple[str, str]]:
     """The hosts that the installed plugins bring."""
     from hostkernel.plugins import Plugins
 
-    for name, host in sorted(Plugins.load().hosts.items()):
+    for name, host in sorted(Plugins.load(report=lambda _: None).hosts.items()):
         if name.startswith(incomplete):
             yield name, host.summary

@@ -32,11 +32,7 @@ def load(tables: Tables) -> Plugins:
 
     settings = tables.plugin_settings()
     with contextlib.redirect_stdout(sys.stderr):
-        plugins = Plugins.load(settings.paths, settings.disable)
-    plugins.report = lambda problem: say(str(problem))
-    for problem in plugins.problems:
-        say(str(problem))
-    return plugins
+        return Plugins.load(settings.paths, settings.disable, lambda problem: say(str(problem)))
 
 
 @app.command()

@@ -68,6 +68,8 @@ def prepare(
     tables = config.gather(overrides, host=host, config=config_file)
     wanted = tables.plugin_settings()
     plugins = Plugins.load(wanted.paths, wanted.disable)
+    if host is not None:
+        plugins.host_class(host)  # knows more of why there is none than the settings do
     settings = tables.validate(plugins.hosts)
     host_class = plugins.host_class(settings.host) if settings.host else plugins.detect()
     return Prepared(host_class(settings.for_host(host_class)), settings, tables, plugins)

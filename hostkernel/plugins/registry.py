@@ -33,8 +33,9 @@ class Plugins:
     Attributes:
         hosts: the adapter classes, by name.
         problems: one error for each thing that was left out.
-        report: called, on the thread that calls a hook, with what a hook did wrong. By default
-            the same error is logged once, so that an observer of cells does not fill the log.
+        report: called with each problem as it turns up, on the thread that loads plugins or
+            calls a hook. By default it is logged, the same one once: an observer of cells that
+            always fails does not fill the log.
 
     Example::
 
@@ -42,24 +43,30 @@ class Plugins:
         host_class = plugins.host_class("my_host")
     """
 
-    def __init__(self) -> None:
+    def __init__(self, report: Callable[[PluginError], None] | None = None) -> None:
         self.hosts: dict[str, type[Host]] = {}
         self.problems: list[PluginError] = []
-        self.report: Callable[[PluginError], None] = _LogOnce()
+        self.report = report or _LogOnce()
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
         self._plugins: dict[str, PluginInfo] = {}
         self._contested: dict[str, PluginError] = {}
 
     @classmethod
-    def load(cls, paths: Sequence[Path] = (), disable: Collection[str] = ()) -> Self:
+    def load(
+        cls,
+        paths: Sequence[Path] = (),
+        disable: Collection[str] = (),
+        report: Callable[[PluginError], None] | None = None,
+    ) -> Self:
         """Load the installed plugins, then the local ones. Never fails; see ``problems``.
 
         Args:
             paths: Python files that are plugins.
             disable: names of installed plugins, or of their distributions, to leave out.
+            report: see the class.
         """
-        plugins = cls()
+        plugins = cls(report)
         brought = defaultdict(list)
         for key, source in enumerate([*installed(), *map(local, dict.fromkeys(paths))]):
             for host in plugins._add(str(key), source, disable):
@@ -94,7 +101,7 @@ class Plugins:
             return self._hosts_of(key)
         except PluginError as problem:
             self._manager.unregister(name=key)
-            self.problems.append(problem)
+            self._record(problem)
             self._plugins[key] = replace(info, problem=problem)
             return ()
 
@@ -137,9 +144,13 @@ class Plugins:
             f"is used: leave one out with [plugins] disable"
         )
         problem = self._contested[name] = first.blame(reason, "hostkernel_hosts")
-        self.problems.append(problem)
+        self._record(problem)
         for key in keys:
             self._plugins[key] = replace(self._plugins[key], problem=problem)
+
+    def _record(self, problem: PluginError) -> None:
+        self.problems.append(problem)
+        self.report(problem)
 
     # Hosts
 
@@ -190,9 +201,7 @@ class Plugins:
             return bool(host.detect())
         except FAILURES as error:
             info = next(info for info in self.loaded if host.name in info.hosts)
-            problem = info.blame_exception(error, f"{host.__qualname__}.detect")
-            self.problems.append(problem)
-            self.report(problem)
+            self._record(info.blame_exception(error, f"{host.__qualname__}.detect"))
             return False
 
     # Hooks
@@ -249,4 +258,5 @@ class _LogOnce:
     def __call__(self, problem: PluginError) -> None:
         if str(problem) not in self._seen:
             self._seen.add(str(problem))
-            log.error("%s", problem, exc_info=problem.__cause__)
+            log.error("%s", problem)
+            log.debug("It came from here:", exc_info=problem.__cause__)

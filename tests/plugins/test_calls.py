@@ -196,8 +196,20 @@ def test_a_raising_observer_is_logged_once(healthy, caplog):
         for _ in range(1000):
             plugins.notify("hostkernel_post_run_cell", kernel=1, cell="c", result=2)
         plugins.notify("hostkernel_pre_run_cell", kernel=1, cell="c")
-    (record,) = caplog.records
-    assert record.name == "hostkernel.plugins"
-    assert "plugin raising (raising-dist 1.2), hostkernel_post_run_cell: " in record.getMessage()
-    assert isinstance(record.exc_info[1], ValueError)
+    said, origin = caplog.records
+    assert (said.name, said.levelname) == ("hostkernel.plugins", "ERROR")
+    assert "plugin raising (raising-dist 1.2), hostkernel_post_run_cell: " in said.getMessage()
+    assert said.exc_info is None
+    assert origin.levelname == "DEBUG"
+    assert isinstance(origin.exc_info[1], ValueError)
     assert len(sys.modules["healthy"].heard) == 1001
+
+
+def test_what_goes_wrong_at_load_is_reported_at_once(healthy, caplog):
+    healthy.install("broken", "1 / 0")
+    reported = []
+    assert Plugins.load(report=reported.append).problems == reported
+    assert len(reported) == 1
+    assert caplog.records == []
+    Plugins.load()
+    assert [record.getMessage() for record in caplog.records] == [str(reported[0])]

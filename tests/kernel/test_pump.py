@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+
 from hostkernel.errors import WrongThreadError
 from hostkernel.kernel.pump import Pump
 

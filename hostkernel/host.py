@@ -114,6 +114,7 @@ class Launch:
         in_process: True where this very process becomes the host; ``argv`` is then unused.
         windowed: True where the host shows a window that its user works in. Such a host
             outlives the terminal or server that started it.
+        orderly: the exit statuses with which the host ends in good order.
     """
 
     argv: tuple[str, ...] = ()
@@ -121,6 +122,7 @@ class Launch:
     cwd: Path | None = None
     in_process: bool = False
     windowed: bool = False
+    orderly: frozenset[int] = frozenset({0})
 
 
 class Kernel(Protocol):

@@ -151,7 +151,7 @@ def _stay_with(prepared: Prepared, launch: Launch, orders: Orders) -> int:
     from hostkernel.launch.follow import follow
 
     started = _start(prepared, launch, orders)
-    ended = follow(started, windowed=launch.windowed, say=say)
+    ended = follow(started, launch, say)
     if ended.reason is None:
         return 0
     say(f"hostkernel: {orders.host}: {ended.reason}")

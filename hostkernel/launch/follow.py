@@ -17,6 +17,8 @@ from .control import ask
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from hostkernel.host import Launch
+
     from .starter import Started
 
 __all__ = ["Ended", "follow"]
@@ -34,7 +36,7 @@ class Ended:
         self.output = output
 
 
-def follow(started: Started, *, windowed: bool, say: Callable[[str], None]) -> Ended:
+def follow(started: Started, launch: Launch, say: Callable[[str], None]) -> Ended:
     """Wait on the main thread for the host's end.
 
     The first Ctrl-C, or SIGTERM, asks kernel and host to end in their own order; the second,
@@ -43,15 +45,17 @@ def follow(started: Started, *, windowed: bool, say: Callable[[str], None]) -> E
 
     Args:
         started: the host.
-        windowed: whether it has a window that its user works in.
+        launch: how it was started.
         say: called with a sentence for the user.
     """
     events: SimpleQueue[Event] = SimpleQueue()
     watcher = threading.Thread(target=_watch, args=(started, events), daemon=True)
-    with _signals_into(events, windowed=windowed):
+    with _signals_into(events, windowed=launch.windowed):
         watcher.start()
         forced = _wait(started, events, say)
-    return _verdict(started, forced=forced)
+    if forced:
+        return Ended("it had to be made to end", started.child.last_output())
+    return _verdict(started, launch)
 
 
 def _watch(started: Started, events: SimpleQueue[Event]) -> None:
@@ -117,14 +121,14 @@ def _ask_to_end(started: Started, events: SimpleQueue[Event]) -> None:
         events.put("interrupt")
 
 
-def _verdict(started: Started, *, forced: bool) -> Ended:
+def _verdict(started: Started, launch: Launch) -> Ended:
     child, process = started.child, started.process
     output = child.last_output()
-    if forced:
-        return Ended("it had to be made to end", output)
     if process is not None and process.pid != child.pid:
         # Not our child: nobody tells its status, but a kernel that ended in order cleans up.
         crashed = started.connection_file.exists() and started.info.hostkernel is not None
         return Ended("it ended without stopping its kernel" if crashed else None, output)
     status = child.status
-    return Ended(f"it ended with {describe_status(status)}" if status else None, output)
+    if status is None or status in launch.orderly:
+        return Ended(None)
+    return Ended(f"it ended with {describe_status(status)}", output)

@@ -1,0 +1,107 @@
+"""What the README shows is run."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hosts.runs import SECONDS, Run, wait_for
+from kernel.programs import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
+
+
+def blocks(language: str) -> list[str]:
+    return [text for name, text in BLOCKS if name == language]
+
+
+def commands(block: str) -> list[list[str]]:
+    """The ``hostkernel`` command lines of a block, as argument lists."""
+    lines = (shlex.split(line, comments=True) for line in block.splitlines())
+    return [words[1:] for words in lines if words and words[0] == "hostkernel"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    run = Run(tmp_path_factory.mktemp("readme"))
+    (run.folder / "script.py").write_text("print('from a script')\n")
+    run.file()
+    yield run
+    run.close()
+
+
+def test_the_two_commands_come_first() -> None:
+    first, second = blocks("sh")[0].splitlines()
+    assert first.endswith(".venv/bin/pip install . && .venv/bin/hostkernel run")
+    assert second.endswith(".venv/bin/pip install '.[test]' && .venv/bin/pytest")
+    assert re.search(r"grep -m 1 'pytest\$' README.md", (ROOT / ".ci/run").read_text())
+
+
+def test_run_prints_what_is_shown(run: Run) -> None:
+    [shown] = [block for block in blocks("console") if "hostkernel run" in block]
+    wait_for(lambda: "stop" in run.output, "the whole panel")
+    labels = [line.split("  ")[0] for line in shown.splitlines()[1:]]
+    assert [line.split("  ")[0] for line in run.output.splitlines()] == labels
+
+
+def test_the_commands_for_a_running_kernel_work_as_shown(run: Run) -> None:
+    [block] = [block for block in blocks("sh") if "hostkernel list" in block]
+    shown = commands(block)
+    assert [words[0] for words in shown] == ["list", "exec", "exec", "stop"]
+    printed = [run.hostkernel(*words) for words in shown]
+    assert printed[1:3] == ["hello\n", "from a script\n"]
+    assert run.end() == 0
+
+
+def test_the_config_commands_work_as_shown(run: Run) -> None:
+    [block] = [block for block in blocks("sh") if "config init" in block]
+    for words in commands(block):
+        run.hostkernel(*words)
+    assert (run.folder / "hostkernel.toml").exists()
+
+
+def test_the_program_works_as_shown(tmp_path: Path) -> None:
+    [block] = [block for block in blocks("python") if "hostkernel.start()" in block]
+    source = block.replace("...", "tell(seen=drive(kernel, '1 + 1'))")
+    program = Program(tmp_path, source)
+    try:
+        assert program.told()["seen"] == [["ok", None, "2"]]
+        assert not program.files()
+    finally:
+        program.close()
+
+
+def test_the_links_lead_somewhere() -> None:
+    targets = re.findall(r"\]\(((?!https?:|#)[^)]+)\)", README)
+    assert targets
+    assert not [target for target in targets if not (ROOT / target).exists()]
+    anchors = re.findall(r"\]\(#([^)]+)\)", README)
+    headings = [line.lstrip("# ").lower().replace(" ", "-") for line in README.splitlines()]
+    assert set(anchors) <= set(headings)
+
+
+def test_the_variable_and_the_option_shown_are_understood(tmp_path: Path) -> None:
+    for extra, env in (
+        (["--set", "kernel.log_level=debug"], {}),
+        ([], {"HOSTKERNEL_KERNEL__LOG_LEVEL": "debug"}),
+    ):
+        result = subprocess.run(
+            [sys.executable, "-m", "hostkernel", "config", "show", *extra],
+            env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", **env},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=True,
+        )
+        assert 'log_level = "debug"' in result.stdout

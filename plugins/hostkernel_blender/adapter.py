@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["BlenderHost", "BlenderSettings"]
 
+# Blender ends with 1 if its last break was not taken back: Esc, or a render that failed.
+_ORDERLY = frozenset({0, 1})
+
 
 class BlenderSettings(HostSettings):
     """Blender."""
@@ -132,7 +135,8 @@ class BlenderHost(Host):
             self._need_display()
         program = str(found.path) if found else "blender"
         argv = (program, *self._options(), *own, "--python", str(request.bootstrap), *script)
-        return Launch(argv, {"PATH": _path_without_environments()}, windowed=windowed)
+        env = {"PATH": _path_without_environments()}
+        return Launch(argv, env, windowed=windowed, orderly=_ORDERLY)
 
     def _options(self) -> list[str]:
         flags = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import shutil
 import struct
 import subprocess
@@ -28,6 +29,7 @@ scene = C.scene
 scene.render.engine = "CYCLES"
 scene.cycles.device = "CPU"
 scene.cycles.samples = 1
+scene.cycles.use_denoising = False
 scene.render.resolution_x = 64
 scene.render.resolution_y = 48
 scene.render.resolution_percentage = 100
@@ -112,7 +114,6 @@ def test_the_kernel_survives_file_loads(blender: Run) -> None:
         assert run_cell(client, cell) == "{'FINISHED'}"
         assert run_cell(client, "'Cube' in D.objects and C.scene.name") == "'Scene'"
     assert run_cell(client, "D.filepath") == repr(str(file))
-    assert "scene.blend" in blender.hostkernel("list", "--json")
 
 
 def test_a_timer_of_the_users_runs_beside_the_kernel(start: Callable[..., Run]) -> None: ...
@@ -162,7 +163,7 @@ def test_ctrl_c_ends_blender_and_its_kernel(start: Callable[..., Run], mode: str
     run = start(mode)
     run_cell(run.client(), "D.version")
     blender = psutil.Process(run.host_pid())
-    run.interrupt()
+    assert run.interrupt() == 0
     wait_for(lambda: not blender.is_running(), "the end of Blender")
     assert run.files() == []
 
@@ -174,25 +175,29 @@ def test_quit_blender_in_a_cell_ends_the_run(window: Run) -> None:
     assert window.files() == []
 
 
-def test_closing_the_window_ends_the_run(window: Run) -> None:
+def test_quit_by_its_user_ends_the_run(window: Run) -> None:
     need(shutil.which("xdotool"), "xdotool")
     run_cell(window.client(), "D.version")
-    close = ["xdotool", "search", "--onlyvisible", "--name", "^Blender", "windowquit"]
-    subprocess.run(close, env=window.env, check=True)
+    # Esc closes the splash, and makes Blender 3.4 end with status 1: that is no failure.
+    keys = ["xdotool", "mousemove", "200", "500", "key", "Escape", "key", "ctrl+q"]
+
+    def quits() -> bool:
+        subprocess.run(keys, env=window.env, check=True)
+        return not window.files()
+
+    wait_for(quits, "Blender to take File > Quit")
     assert window.end() == 0
     assert window.files() == []
 
 
 STOP_AND_GO = """
-import os
-
 def look():
+    import os, hostkernel
     if os.path.exists("again"):
         hostkernel.start()
         return None
     return 0.05
 
-import hostkernel
 bpy.app.timers.register(look)
 D.objects["Cube"].name = "Mine"
 """
@@ -209,6 +214,8 @@ def test_stop_leaves_the_window_open(window: Run) -> None:
     wait_for(window.files, "a second kernel in the same Blender")
     assert run_cell(window.client(), "'Mine' in D.objects") == "True"
     assert [before] != window.files()
+    run_cell(window.client(), "bpy.ops.wm.quit_blender()")
+    assert window.end() == 0
 
 
 def test_blender_gets_its_command_line_in_the_right_order(
@@ -230,5 +237,7 @@ def test_blender_gets_its_command_line_in_the_right_order(
         "--seed",
     )
     client = run.client()
-    cell = "import sys; (D.filepath, C.scene.frame_start, C.scene.frame_end, sys.argv[-2:])"
-    assert run_cell(client, cell) == repr((str(file), 7, 9, ["--", "--seed"]))
+    cell = "import sys; print(D.filepath, C.scene.frame_start, C.scene.frame_end, *sys.argv[-2:])"
+    assert run_cell(client, cell).split() == [str(file), "7", "9", "--", "--seed"]
+    [kernel] = json.loads(run.hostkernel("list", "--json"))
+    assert kernel["title"] == "saved.blend"

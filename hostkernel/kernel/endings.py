@@ -92,8 +92,8 @@ class Endings:
             self.post(Ending("restart", "hostkernel restart"))
         elif action == "stop":
             self.post(Ending("exit-host" if exit_host else "stop", "hostkernel stop"))
-        else:
-            message = f"unknown action {action!r}; known: stop, restart, interrupt"
+        elif action != "status":
+            message = f"unknown action {action!r}; known: stop, restart, interrupt, status"
             raise ValueError(message)
 
     def post(self, ending: Ending) -> None:

@@ -21,6 +21,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Type, observe
 
 from .residue import restore_environment
+from .turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
@@ -197,6 +198,28 @@ class HostIPythonKernel(IPythonKernel):
         self._idle = asyncio.Event()
         self._open.set()
         self._idle.set()
+        self._turns = Turns(self._tell_that_the_host_is_busy)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is being served, or waits because the host is busy. Any thread."""
+        return self._turns.any_late or not self._idle.is_set()
+
+    async def shell_channel_thread_main(self, msg: Any) -> None:
+        """Original; and the request's time of arrival is noted."""
+        await super().shell_channel_thread_main(msg)
+        with suppress(Exception):  # What is malformed has been reported by the original.
+            _, frames = self.session.feed_identities(msg, copy=False)
+            header = self.session.deserialize(frames, content=False, copy=False)["header"]
+            self._turns.arrived(header, self.shell_channel_thread.io_loop)
+
+    def _tell_that_the_host_is_busy(self, header: Mapping[str, Any]) -> None:
+        if not self._idle.is_set():  # It waits for another cell, as in any kernel.
+            return
+        text = f"{self.owner.host.name} is busy: this cell runs when it is free again.\n"
+        content = {"name": "stderr", "text": text}
+        parent = {"header": header}
+        self.session.send(self.iopub_socket, "stream", content, parent, ident=b"stream.stderr")
 
     async def dispatch_shell(self, msg: Any, /, *args: Any, **kwargs: Any) -> None:
         """Original; held back while the kernel is about to end or restart."""
@@ -234,6 +257,7 @@ class HostIPythonKernel(IPythonKernel):
         """Original: tells only ``sys.stdout``, which the host may have taken away."""
         super().set_parent(ident, parent, channel)
         if channel == "shell":
+            self._turns.begun(parent["header"])
             for stream in self.owner.streams:
                 stream.set_parent(parent)
 
@@ -300,12 +324,12 @@ class HostIPythonKernel(IPythonKernel):
     async def hostkernel_request(self, stream: Any, ident: Any, parent: Any) -> None:
         """Our own control message, which no policy blocks.
 
-        Content: ``{"action": "stop" | "restart" | "interrupt", "exit_host": bool}``; the reply
-        is a ``hostkernel_reply`` with ``status`` ``"ok"``, or ``"error"`` with ``ename`` and
-        ``evalue``.
+        Content: ``{"action": "stop" | "restart" | "interrupt" | "status", "exit_host": bool}``;
+        the reply is a ``hostkernel_reply`` with ``status`` ``"ok"`` and ``state`` ``"busy"`` or
+        ``"idle"``, or with ``status`` ``"error"``, ``ename`` and ``evalue``.
         """
         content = parent["content"]
-        reply = {"status": "ok"}
+        reply = {"status": "ok", "state": "busy" if self.is_busy else "idle"}
         try:
             self.owner.request(str(content["action"]), exit_host=bool(content.get("exit_host")))
         except Exception as error:

@@ -72,7 +72,7 @@ def check(tables: Tables, hosts: Hosts, broken: Sequence[PluginError]) -> Settin
     checker = _Check(merged, hosts, absent_are_wrong=not broken)
     settings = checker.settings()
     if found := [*tables.problems, *problems, *checker.problems]:
-        raise ConfigError(_in_order(found))
+        raise ConfigError(_in_order(found, tables))
     return settings
 
 
@@ -126,7 +126,9 @@ class _Check:
         return None
 
 
-def _in_order(problems: Sequence[Problem]) -> Sequence[Problem]:
-    """Source by source, and line by line within one."""
-    sources = list(dict.fromkeys(problem.source for problem in problems))
-    return sorted(problems, key=lambda one: (sources.index(one.source), one.line or 0))
+def _in_order(problems: Sequence[Problem], tables: Tables) -> Sequence[Problem]:
+    """The weakest place first, and line by line within one."""
+    files = [str(place.path) for place in tables.places]
+    sources = [*files, *sorted(tables.variables), *(layer.source for layer in tables.options)]
+    rank = {source: number for number, source in enumerate(sources)}
+    return sorted(problems, key=lambda one: (rank.get(one.source, len(rank)), one.line or 0))

@@ -68,7 +68,16 @@ def _decode(path: tuple[str, ...], value: str, model: type[Settings]) -> RawTabl
         model, case_sensitive=True, env_prefix="", env_nested_delimiter=_DELIMITER
     )
     source.env_vars = {_DELIMITER.join(path): value}
-    return source()
+    return _without_null(source())
+
+
+def _without_null(table: RawTable) -> RawTable:
+    """TOML has no null, and not to be there is what it means."""
+    return {
+        key: _without_null(value) if isinstance(value, dict) else value
+        for key, value in table.items()
+        if value is not None
+    }
 
 
 def _key(name: str, tree: Table) -> tuple[str, ...] | None:

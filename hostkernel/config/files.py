@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["FILE_NAME", "Place", "named_file", "parse", "project_file", "standard_file"]
+__all__ = ["FILE_NAME", "Place", "named_file", "parse", "project_file", "standard_file", "upward"]
 
 FILE_NAME = "hostkernel.toml"
 _PYPROJECT = "pyproject.toml"
@@ -71,7 +71,7 @@ def named_file(path: Path) -> Place:
 
 def project_file(cwd: Path) -> Place:
     """The nearest project file from ``cwd`` upward, up to home or a file-system boundary."""
-    for directory in _upward(cwd):
+    for directory in upward(cwd):
         for name in (FILE_NAME, _PYPROJECT):
             path = directory / name
             if os.path.isfile(path):  # noqa: PTH113 - says False where Path.is_file may raise
@@ -81,7 +81,8 @@ def project_file(cwd: Path) -> Place:
     return Place("project", cwd)
 
 
-def _upward(cwd: Path) -> Iterator[Path]:
+def upward(cwd: Path) -> Iterator[Path]:
+    """The directories a project file is looked for in, the nearest first."""
     start = cwd.resolve()
     home = Path(os.path.expanduser("~")).resolve()  # noqa: PTH111 - never raises
     device = start.stat().st_dev

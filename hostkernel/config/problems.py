@@ -102,7 +102,7 @@ def _problem(
         return unknown_key(path, merged, tree)
     if "missing" in kinds:
         return at(path, merged, "missing, and there is no default")
-    expected = " or ".join(dict.fromkeys(filter(None, map(_expected, details))))
+    expected = " or ".join(dict.fromkeys(filter(None, map(_expected, details)))) or None
     return at(path, merged, _message(details[0]), expected=expected, nearest=_meant(details))
 
 
@@ -129,7 +129,8 @@ def _expected(detail: ErrorDetails) -> str | None:
     if kind in {"literal_error", "enum"}:
         return "one of " + ", ".join(_choices(detail))
     if kind in _LIMITS:
-        return _LIMITS[kind].format_map(context)
+        limits = {k: f"{v:g}" if isinstance(v, float) else v for k, v in context.items()}
+        return _LIMITS[kind].format_map(limits)
     family = re.sub(r"_(type|parsing|from_float|from_date_parsing)$", "", kind)
     if kind == "string_type" and isinstance(detail["input"], int | float):
         return f'a string: in quotes, "{_toml(detail["input"])}"'

@@ -36,16 +36,19 @@ such as HOSTKERNEL_KERNEL__LOG_LEVEL=debug, and --set kernel.log_level=debug.
 def sample(hosts: Hosts) -> str:
     """What ``config init`` writes: a valid file that changes nothing."""
     lines = list(_comment(_INTRODUCTION))
-    for node in settings_tree(hosts).walk():
+    tree = settings_tree(hosts)
+    for node in tree.walk():
         if isinstance(node, Table):
-            lines += _table_header(node) if node.model else ()
+            lines += _table_header(node, tree) if node.model else ()
         else:
             lines += ["", *_comment(node.description), *_choices(node), _commented_out(node)]
     return "\n".join(lines) + "\n"
 
 
-def _table_header(table: Table) -> Iterator[str]:
-    yield from ("", "", *_comment(table.description), f"[{dotted(table.key)}]")
+def _table_header(table: Table, tree: Table) -> Iterator[str]:
+    around = (tree.find(table.key[: end + 1]) for end in range(len(table.key)))
+    mark = "#" if any(isinstance(one, Table) and one.tells for one in around) else ""
+    yield from ("", "", *_comment(table.description), f"{mark}[{dotted(table.key)}]")
 
 
 def _comment(text: str) -> Iterator[str]:

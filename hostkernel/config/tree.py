@@ -54,12 +54,22 @@ class Setting:
 
 @dataclass(frozen=True)
 class Table:
-    """One table; ``model`` is its type, or None for ``[hosts]`` itself."""
+    """One table.
+
+    Attributes:
+        key: its name, in parts.
+        model: its type, or None for ``[hosts]`` itself.
+        summary: what it is for, if its model's docstring does not say it best.
+        children: what may stand in it.
+        tells: its header alone, with nothing below it, would already mean something: it is
+            absent by default, or something in it has no default.
+    """
 
     key: tuple[str, ...]
     model: type[BaseModel] | None = None
     summary: str = ""
     children: Mapping[str, Setting | Table] = field(default_factory=dict)
+    tells: bool = False
 
     @property
     def description(self) -> str:
@@ -94,21 +104,27 @@ def settings_tree(hosts: Hosts) -> Table:
     """The tree of all settings, with ``[hosts.NAME]`` for each of ``hosts``."""
     below = {
         name: _table(("hosts", name), host.settings_model, host.summary)
-        for name, host in hosts.items()
+        for name, host in sorted(hosts.items())
     }
     tree = _table((), Settings)
     table = Table(("hosts",), children=below)
     return Table((), Settings, children={**tree.children, "hosts": table})
 
 
-def _table(key: tuple[str, ...], model: type[BaseModel], summary: str = "") -> Table:
-    return Table(key, model, summary, {n: _node(key, model, n) for n in model.model_fields})
+def _table(
+    key: tuple[str, ...], model: type[BaseModel], summary: str = "", *, tells: bool = False
+) -> Table:
+    children = {name: _node(key, model, name) for name in model.model_fields}
+    tells = tells or any(info.is_required() for info in model.model_fields.values())
+    return Table(key, model, summary, children, tells)
 
 
 def _node(key: tuple[str, ...], owner: type[BaseModel], name: str) -> Setting | Table:
     info = owner.model_fields[name]
     model = _model_in(info)
-    return _table((*key, name), model) if model else Setting((*key, name), owner, info)
+    if model is None:
+        return Setting((*key, name), owner, info)
+    return _table((*key, name), model, tells=info.default is None)
 
 
 def _model_in(info: FieldInfo) -> type[BaseModel] | None:
@@ -170,5 +186,5 @@ def nearest_key(path: KeyPath, tree: Table) -> str | None:
         if match := get_close_matches(name.lower(), keys, n=1):
             return dotted(keys[match[0]])
     others = [dotted(key) for key in known if key != path[: len(key)]]
-    whole = get_close_matches(dotted(path), others, n=1, cutoff=0.7)
+    whole = get_close_matches(dotted(path), others, n=1, cutoff=0.8)
     return whole[0] if whole else None

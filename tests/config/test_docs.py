@@ -1,0 +1,37 @@
+"""What is generated from docstrings is in the repository as it would be written now."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = "python docs/generate.py"
+
+
+@pytest.fixture(scope="module")
+def generator() -> dict[str, Any]:
+    return runpy.run_path(str(ROOT / "docs" / "generate.py"))
+
+
+@pytest.mark.parametrize("name", ["hostkernel.toml", "docs/configuration.md", "README.md"])
+def test_generated_parts_are_not_stale(name: str, generator: dict[str, Any]) -> None:
+    texts = {str(file.relative_to(ROOT)): text for file, text in generator["documents"]()}
+    written = (ROOT / name).read_text(encoding="utf-8")
+    assert written == texts[name], f"{name} is stale: run {COMMAND}"
+
+
+def test_the_documentation_has_the_table() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert re.search(r"<!-- settings -->\n\| setting .*<!-- /settings -->", text, re.DOTALL)
+
+
+def test_the_python_of_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    exec(compile(code, "configuration.md", "exec"), {})
+    assert capsys.readouterr().out == "debug --set\n"

@@ -109,7 +109,9 @@ def local(path: Path) -> Source:
 def _run_file(path: Path) -> object:
     name = f"_{PROJECT}_{path.stem}_{zlib.crc32(os.path.realpath(path).encode()):08x}"
     loader = SourceFileLoader(name, str(path))
-    module = sys.modules[name] = importlib.util.module_from_spec(ModuleSpec(name, loader))
+    spec = ModuleSpec(name, loader, origin=str(path))
+    spec.has_location = True  # so that the module has __file__, and its source can be found
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         loader.exec_module(module)
     except BaseException:

@@ -32,7 +32,7 @@ def hosts(
 
     tables = gather()
     plugins = load(tables)
-    settings = tables.validate(plugins.hosts)
+    settings = tables.validate(plugins.hosts, plugins.problems)
     here = plugins.detected()
     records = [
         {**_record(plugins.hosts[name], info, settings), "detected": plugins.hosts[name] in here}

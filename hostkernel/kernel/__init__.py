@@ -88,6 +88,6 @@ def _manager(name: str | None, config: Path | None, overrides: Sequence[str]) ->
     tables = gather(overrides, host=name, config=config, search_project=False)
     chosen = tables.plugin_settings()
     plugins = Plugins.load(chosen.paths, chosen.disable)
-    settings = tables.validate(plugins.hosts)
+    settings = tables.validate(plugins.hosts, plugins.problems)
     adapter = plugins.host_class(name) if name else plugins.detect()
     return HostKernelManager(adapter(settings.for_host(adapter)), settings, plugins)

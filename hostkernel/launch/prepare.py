@@ -70,7 +70,7 @@ def prepare(
     plugins = Plugins.load(wanted.paths, wanted.disable)
     if host is not None:
         plugins.host_class(host)  # knows more of why there is none than the settings do
-    settings = tables.validate(plugins.hosts)
+    settings = tables.validate(plugins.hosts, plugins.problems)
     host_class = plugins.host_class(settings.host) if settings.host else plugins.detect()
     return Prepared(host_class(settings.for_host(host_class)), settings, tables, plugins)
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 
+import pytest
+
+from hostkernel import PluginError, hookimpl
 from hostkernel.plugins import Plugins
 
 MINE = """
@@ -146,3 +149,34 @@ def test_a_hook_of_a_later_version_may_be_marked_optional(site):
     """
     site.install("modern", source)
     assert Plugins.load().problems == []
+
+
+class _Observer:
+    def __init__(self):
+        self.heard = []
+
+    @hookimpl
+    def hostkernel_started(self, kernel):
+        self.heard.append(kernel)
+        raise OSError("no disk")
+
+
+def test_an_object_joins_the_plugins():
+    plugins, observer, reported = Plugins.load(), _Observer(), []
+    plugins.report = reported.append
+    plugins.register("observer", observer)
+    plugins.notify("hostkernel_started", kernel=1)
+    assert observer.heard == [1]
+    (problem,) = reported
+    assert (problem.plugin, problem.hook) == ("observer", "hostkernel_started")
+
+
+def test_an_object_with_a_wrong_hook_does_not_join():
+    class Wrong:
+        @hookimpl
+        def hostkernel_start(self, kernel): ...
+
+    plugins = Plugins.load()
+    with pytest.raises(PluginError, match="plugin wrong, hostkernel_start: is no hook"):
+        plugins.register("wrong", Wrong())
+    assert "wrong" not in {info.name for info in plugins.loaded}

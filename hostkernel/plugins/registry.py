@@ -75,15 +75,18 @@ class Plugins:
         return plugins
 
     def register(self, name: str, plugin: object) -> None:
-        """Add a plugin that is an object made by the caller, after all those there are.
+        """Add an object with hooks, made by the caller; hosts that it brings are not asked.
+
+        Args:
+            name: what it is called when one of its hooks fails.
+            plugin: its methods are the hooks.
 
         Raises:
-            PluginError: it is broken.
+            PluginError: one of them would not be called as it should.
         """
-        info = PluginInfo(name)
-        self._add(name, Source(info, lambda: plugin), ())
-        if problem := self._plugins[name].problem:
-            raise problem
+        key, info = str(len(self._plugins)), PluginInfo(name)
+        self._register(key, Source(info, lambda: plugin))
+        self._plugins[key] = info
 
     @property
     def loaded(self) -> Sequence[PluginInfo]:

@@ -8,11 +8,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+# First: it imports ipykernel in a way that leaves the host's comms alone.
+from . import comms as _comms
 from .ctrl_c import SignalHandlers
 from .endings import Ending, Endings
 from .interrupt import Interrupter, wake_signal
+from .namespace import CellsAsMain
 from .output import CellStream, Threads
-from .residue import Residue, cells_as_main
+from .residue import Residue
 from .session import KernelSession
 
 if TYPE_CHECKING:
@@ -96,7 +99,9 @@ class Embedding:
         self._session = KernelSession(self)
         self._undo.callback(self._session.close)
         info = self._session.start(self._endpoint.info)
-        self._undo.enter_context(cells_as_main(lambda: self._session.namespace))
+        self._cells_as_main = CellsAsMain(lambda: self._session.namespace)
+        self._undo.callback(self._cells_as_main.remove)
+        self._cells_as_main.install()
         self._furnish()
         self._residue.settle()
         self._undo.callback(self.kernel.cancel_requests)
@@ -124,10 +129,10 @@ class Embedding:
 
     def _take_signals(self) -> None:
         self.interrupter = Interrupter()
-        self._undo.callback(self.interrupter.close)
+        self._undo.callback(lambda: self._report.extend(self.interrupter.close()))
         if self.driver.sleeps:
             wake = wake_signal()
-            self._undo.callback(wake.close)
+            self._undo.callback(lambda: self._report.extend(wake.close()))
             self._wake = wake.send
 
     def _furnish(self) -> None:
@@ -146,8 +151,9 @@ class Embedding:
 
     def renew(self) -> None:
         """Soft restart: fresh namespace, shell and comms on the same sockets."""
-        self._session.renew()
-        self._furnish()
+        with self._residue.renewing():
+            self._session.renew()
+            self._furnish()
         self.kernel.reopen()
 
     def take_down(self) -> StopReport:
@@ -175,6 +181,7 @@ class Embedding:
 
     def cell_begins(self, cell: str) -> None:
         """A cell is about to run."""
+        self._cells_as_main.install()
         self._plugins.notify("hostkernel_pre_run_cell", kernel=self._manager, cell=cell)
 
     def cell_ended(self, cell: str, result: object) -> None:

@@ -129,6 +129,11 @@ class CellStream(OutStream):
         """Send what cells wrote."""
         super().flush()
 
+    def close(self) -> None:
+        """Let go of the kernel; from now on everything is the host's."""
+        super().close()
+        self.session = self._io_loop = None
+
     @property
     def closed(self) -> bool:
         """Never of its own accord, see the class."""

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import ipykernel.ipkernel
 
+from . import comms
 from .app import HostKernelApp
+from .namespace import let_go
 from .residue import AtexitRecord, restore_environment
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class KernelSession:
 
     def __init__(self, owner: Owner) -> None:
         self._atexit = AtexitRecord()
+        comms.take()
         self._app: HostKernelApp = HostKernelApp.instance(owner=owner, log=log)
 
     @property
@@ -128,6 +131,9 @@ class KernelSession:
         manager.comms.clear()
         manager.targets.clear()
         shell = self.shell
+        # IPython empties the namespace at its end, under the functions that cells handed out.
+        let_go(shell.user_ns)
+        shell.user_module, shell.user_ns = shell.prepare_user_module()
         shell.atexit_operations()
         type(shell).clear_instance()
 

@@ -1,0 +1,62 @@
+"""The cells' namespace: a module of its own, that pickle finds all the same."""
+
+from __future__ import annotations
+
+import re
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableMapping
+
+__all__ = ["CellsAsMain", "let_go"]
+
+# What IPython puts into a namespace, the results of past cells among it; through most of it
+# the whole shell would stay alive.
+_IPYTHONS_OWN = re.compile(r"In|Out|_dh|_ih|_oh|exit|get_ipython|open|quit|_+|_i+|_i?\d+")
+
+
+def let_go(namespace: MutableMapping[str, Any]) -> None:
+    """Take out what IPython put in; what cells defined goes on working wherever it is kept."""
+    for name in filter(_IPYTHONS_OWN.fullmatch, list(namespace)):
+        del namespace[name]
+
+
+class CellsAsMain:
+    """Lets ``__main__.NAME`` find what cells defined, as pickle looks it up.
+
+    ``sys.modules["__main__"]`` stays the host's own module; names that it lacks are looked up
+    in the cells' namespace (PEP 562).
+
+    Args:
+        namespace: gives the cells' namespace of the moment.
+    """
+
+    def __init__(self, namespace: Callable[[], MutableMapping[str, Any]]) -> None:
+        self._namespace = namespace
+        # The dictionary, not the module: hosts clear a module that they have started with.
+        self._main: dict[str, Any] = {}
+
+    def install(self) -> None:
+        """Begin, also in a ``__main__`` that the host has put in place since the last call."""
+        main = sys.modules.get("__main__")
+        if not isinstance(main, ModuleType) or vars(main) is self._main:
+            return
+        self.remove()
+        if "__getattr__" not in vars(main):
+            self._main = vars(main)
+            self._main["__getattr__"] = self._find
+
+    def remove(self) -> None:
+        """End."""
+        if self._main.get("__getattr__") == self._find:
+            del self._main["__getattr__"]
+        self._main = {}
+
+    def _find(self, name: str) -> object:
+        try:
+            return self._namespace()[name]
+        except KeyError:
+            message = f"module '__main__' has no attribute {name!r}"
+            raise AttributeError(message) from None

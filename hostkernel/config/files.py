@@ -124,10 +124,24 @@ def _refuse_strangers(path: Path, status: os.stat_result) -> None:
         message = f"refused: it belongs to another user (uid {status.st_uid})"
         expected = f"a file of your own, or your word for it: --config {path}"
         raise ConfigError([Problem(str(path), message, expected=expected)])
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if status.st_mode & stat.S_IWOTH or _strangers_in_group_may_write(status):
         message = f"refused: other users may write to it (mode {stat.S_IMODE(status.st_mode):04o})"
         expected = f"chmod go-w {path}, or your word for it: --config {path}"
         raise ConfigError([Problem(str(path), message, expected=expected)])
+
+
+def _strangers_in_group_may_write(status: os.stat_result) -> bool:
+    """Many systems give each user a group of their own and let it write by default."""
+    if not status.st_mode & stat.S_IWGRP:
+        return False
+    import grp
+    import pwd
+
+    try:
+        group, owner = grp.getgrgid(status.st_gid), pwd.getpwuid(status.st_uid)
+    except KeyError:
+        return True
+    return group.gr_name != owner.pw_name or bool(set(group.gr_mem) - {owner.pw_name})
 
 
 def _decode(path: Path, data: bytes) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -116,7 +117,7 @@ def test_a_named_file_must_be_one(
     assert problems(gather(environ={"HOSTKERNEL_CONFIG": name})) == [problem]
 
 
-@pytest.mark.parametrize("mode", [0o664, 0o646, 0o666, 0o777])
+@pytest.mark.parametrize("mode", [0o646, 0o666, 0o777])
 @pytest.mark.parametrize("name", ["hostkernel.toml", "pyproject.toml"])
 def test_a_project_file_that_others_may_write_to_is_refused(
     name: str, mode: int, write: Write, problems: Problems
@@ -133,6 +134,27 @@ def test_a_project_file_that_others_may_write_to_is_refused(
     assert tables.files == []
     named = problems(gather(config=file))
     assert [found.key for found in named] == ["host"]
+
+
+@pytest.mark.parametrize(
+    ("group", "members", "trusted"),
+    [("me", [], True), ("me", ["me"], True), ("me", ["me", "other"], False), ("staff", [], False)],
+)
+def test_only_the_owners_private_group_may_write(
+    group: str,
+    members: list[str],
+    trusted: bool,
+    write: Write,
+    problems: Problems,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where each user has a group of their own, files are born writable by it."""
+    monkeypatch.setattr("pwd.getpwuid", lambda _: SimpleNamespace(pw_name="me"))
+    found = SimpleNamespace(gr_name=group, gr_mem=members)
+    monkeypatch.setattr("grp.getgrgid", lambda _: found)
+    file = write("home/project/hostkernel.toml", LEVEL.format("error"))
+    file.chmod(0o664)
+    assert (problems(gather()) == []) is trusted
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")

@@ -335,7 +335,7 @@ def script_path(args: Sequence[str]) -> Path:
     return path
 
 
-def run_script(args: Sequence[str]) -> None:
+def run_script(args: Sequence[str], *, before: Callable[[], object] = lambda: None) -> None:
     """Called inside, on the main thread, from :meth:`Host.main`: run a script as Python would.
 
     The script is ``__main__``, and stays it when it has ended; ``args`` become ``sys.argv``,
@@ -343,6 +343,8 @@ def run_script(args: Sequence[str]) -> None:
 
     Args:
         args: the script's file and its own arguments.
+        before: called when all that is in place, before the script's first line. A kernel
+            that runs beside the script starts here, so that it finds the right ``__main__``.
 
     Raises:
         ScriptNotFoundError: there is no such file.
@@ -361,4 +363,5 @@ def run_script(args: Sequence[str]) -> None:
     if not sys.flags.safe_path:
         sys.path.insert(0, str(path.parent))
     sys.modules["__main__"] = main
+    before()
     exec(code, main.__dict__)

@@ -91,9 +91,8 @@ class QtHost(Host):
     def main(self, kernel: Kernel, args: tuple[str, ...]) -> None:
         """Called inside, on the main thread: the script's end is the kernel's end."""
         self._script = Path(args[0]).name
-        kernel.start()
         try:
-            run_script(args)
+            run_script(args, before=kernel.start)
         finally:
             if kernel.is_running:
                 kernel.stop()

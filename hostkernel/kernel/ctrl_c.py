@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class SignalHandlers:
     ) -> None:
         self._called = called
         self._loop = loop
+        self._closed = False
         self._near, self._far = socket.socketpair()
         self._near.setblocking(False)
         self._far.setblocking(False)
@@ -42,17 +44,30 @@ class SignalHandlers:
         self._wakeup = signal.set_wakeup_fd(self._near.fileno(), warn_on_full_buffer=False)
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        self._called(number)
+        if self._closed:
+            self._put_back()
+            signal.raise_signal(number)
+        else:
+            self._called(number)
 
     def _drain(self) -> None:
         self._far.recv(4096)
 
     def close(self) -> None:
-        """Put the handlers back that were there."""
+        """Put the handlers back that were there.
+
+        On the loop's thread. Only the main thread can set handlers: off it, they are put back
+        when one of the signals comes.
+        """
+        self._loop.remove_reader(self._far)
+        self._closed = True
+        if threading.current_thread() is threading.main_thread():
+            self._put_back()
+
+    def _put_back(self) -> None:
         signal.set_wakeup_fd(self._wakeup)
         for number, handler in self._before.items():
             if signal.getsignal(number) == self._handle:
                 signal.signal(number, handler)
-        self._loop.remove_reader(self._far)
         self._near.close()
         self._far.close()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import platform
+import signal
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -33,11 +34,12 @@ class PythonHost(Host):
     settings_model = PythonSettings
     settings: PythonSettings
     fallback = True
+    _ending = False
 
     def find(self) -> Installation:
         """Called outside: the Python that runs this."""
-        version = platform.python_version()
-        return Installation(Path(sys.executable), version, version.rpartition(".")[0])
+        major, minor, micro = sys.version_info[:3]
+        return Installation(Path(sys.executable), f"{major}.{minor}.{micro}", f"{major}.{minor}")
 
     def launch(self, request: LaunchRequest) -> Launch:
         """Called outside: become the host in this very process, if the script is there."""
@@ -48,11 +50,30 @@ class PythonHost(Host):
     def main(self, kernel: Kernel, args: tuple[str, ...]) -> None:
         """Called inside, on the main thread: run the script and then, or beside it, the kernel."""
         if args and self.settings.mode == "thread":
-            _run_beside(kernel, args)
+            self._run_beside(kernel, args)
             return
         if args:
             _run_to_its_end(args)
         kernel.serve()
+
+    def quit(self) -> None:
+        """Called inside, on the kernel's thread: end as Ctrl-C would, where a script runs."""
+        if threading.current_thread() is threading.main_thread():
+            raise SystemExit(0)
+        self._ending = True
+        _interrupt_main_thread()
+
+    def _run_beside(self, kernel: Kernel, args: tuple[str, ...]) -> None:
+        script_path(args)
+        kernel.start()
+        try:
+            run_script(args)
+        except KeyboardInterrupt:
+            if not self._ending:
+                raise
+        finally:
+            if kernel.is_running:
+                kernel.stop()
 
 
 def _run_to_its_end(args: tuple[str, ...]) -> None:
@@ -63,14 +84,13 @@ def _run_to_its_end(args: tuple[str, ...]) -> None:
             raise
 
 
-def _run_beside(kernel: Kernel, args: tuple[str, ...]) -> None:
-    script_path(args)
-    kernel.start()
-    try:
-        run_script(args)
-    finally:
-        if kernel.is_running:
-            kernel.stop()
+def _interrupt_main_thread() -> None:
+    if sys.platform == "win32":
+        import _thread
+
+        _thread.interrupt_main()
+    else:  # a real signal cuts a sleep short
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 @hookimpl

@@ -10,6 +10,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from . import quick
+
 __all__ = ["Action", "app", "main"]
 
 Action = Callable[[], int]
@@ -81,6 +83,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     from hostkernel.errors import HostkernelError
 
+    quick.begin()
     actions: list[Action] = []
     try:
         status = _parse(args, actions)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from . import quick
 from .completion import complete_kernel
 from .failures import FAILED
 
@@ -42,6 +43,7 @@ def execute(
 
     from .cell import run_cell
 
+    quick.end()
     # Standard input cannot be both the code and the answers to input().
     succeeded = run_cell(find(kernel).info, source, allow_stdin=file != "-")
     if not succeeded:

@@ -12,6 +12,7 @@ import typer
 
 from hostkernel.errors import HostkernelError, LaunchError
 
+from . import quick
 from .completion import complete_host
 from .failures import FAILED, say
 
@@ -33,7 +34,7 @@ def run(
     context: typer.Context,
     args: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[HOST ARGS]...", help="For the host, such as a script or a file."),
+        typer.Argument(metavar="HOST ARGS", help="For the host, such as a script or a file."),
     ] = None,
     host: Annotated[
         str | None,
@@ -82,11 +83,10 @@ def _run(
 ) -> int:
     from hostkernel.launch.orders import Orders
     from hostkernel.launch.prepare import prepare, usable_connection_file
-    from hostkernel.launch.starter import launch_for
 
     file = usable_connection_file(connection_file)
     prepared = prepare(host, overrides, config)
-    launch, owns_process = launch_for(prepared.host, args, detach=detach)
+    launch, owns_process = prepared.launch(args, detach=detach)
     orders = Orders(
         host=prepared.host.name,
         settings="" if launch.in_process else prepared.dump(),
@@ -109,6 +109,11 @@ def _become(prepared: Prepared, launch: Launch, orders: Orders) -> int:
     from .panel import show_panel
 
     class Here(bootstrap.Report):
+        def step(self, name: str) -> None:
+            super().step(name)
+            if name == bootstrap.RUNNING:
+                quick.end()
+
         def ready(self, kernel_id: str, connection_file: str) -> None:
             super().ready(kernel_id, connection_file)
             show_panel(orders.host, os.getpid(), kernel_id, Path(connection_file))
@@ -151,6 +156,7 @@ def _stay_with(prepared: Prepared, launch: Launch, orders: Orders) -> int:
     from hostkernel.launch.follow import follow
 
     started = _start(prepared, launch, orders)
+    quick.end()
     ended = follow(started, launch, say)
     if ended.reason is None:
         return 0

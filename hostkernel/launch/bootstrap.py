@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from hostkernel.kernel.manager import HostKernelManager
     from hostkernel.plugins import Plugins
 
-__all__ = ["ORDERS", "REPORT", "VARIABLE", "Report", "bring_up", "describe", "main"]
+__all__ = ["ORDERS", "REPORT", "RUNNING", "VARIABLE", "Report", "bring_up", "describe", "main"]
 
 VARIABLE = "HOSTKERNEL_BOOTSTRAP"
 ORDERS = "orders.toml"
 REPORT = "report.jsonl"
+
+RUNNING = "running the host"  # the step in which the user's code begins to run
 
 _OLDEST = (3, 11)
 _MODULE = "_hostkernel_bootstrap"
@@ -177,7 +179,7 @@ def _start(orders: Dict[str, Any], report: Report, when_up: Callable[[], None]) 
     tables = load_dump(orders["settings"], "the settings that hostkernel run passed")
     wanted = tables.plugin_settings()
     plugins = Plugins.load(wanted.paths, wanted.disable)
-    settings = tables.validate(plugins.hosts)
+    settings = tables.validate(plugins.hosts, plugins.problems)
     host_class = plugins.host_class(orders["host"])
     host = host_class(settings.for_host(host_class))
     bring_up(host, settings, plugins, orders, report, when_up)
@@ -221,7 +223,7 @@ def bring_up(
     if orders["owns_process"]:
         manager.stop_on_signals()
         _stop_on_hangup(manager)
-    report.step("running the host")
+    report.step(RUNNING)
     host.main(manager, tuple(orders["args"]))
     if orders["owns_process"] and not report.is_ready:
         raise CannotStartError("the host ended without starting its kernel")

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hostkernel import config
 from hostkernel.connection import ConnectionInfo
 from hostkernel.errors import ConnectionFileError
+from hostkernel.host import LaunchRequest
 from hostkernel.plugins import Plugins
 from hostkernel.registry import owner_is_gone
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from hostkernel.config import Settings, Tables
-    from hostkernel.host import Host, HostPaths
+    from hostkernel.host import Host, HostPaths, Launch
 
 __all__ = ["Prepared", "prepare", "usable_connection_file"]
+
+_BOOTSTRAP = Path(__file__).with_name("bootstrap.py").resolve()
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,29 @@ class Prepared:
         """Where the host's files live."""
         found: HostPaths | None = self.plugins.first("hostkernel_paths", host=self.host)
         return found or self.host.paths()
+
+    def launch(self, args: tuple[str, ...], *, detach: bool = False) -> tuple[Launch, bool]:
+        """How to start the host, and whether its process is there for hostkernel only.
+
+        Args:
+            args: the user's own arguments.
+            detach: in a process of its own in any case.
+
+        Raises:
+            HostNotFoundError: the application is not on this machine.
+            LaunchError: the adapter cannot start it like this.
+
+        """
+        host, command = self.host, self.host.settings.command
+        installation = None if command else host.find()
+        launch = host.launch(LaunchRequest(_BOOTSTRAP, args, installation))
+        owns_process = launch.in_process
+        if launch.in_process and (detach or command):
+            argv = (sys.executable, str(_BOOTSTRAP))
+            launch = replace(launch, argv=argv, in_process=False)
+        if command:
+            launch = replace(launch, argv=(*command, *launch.argv[1:]))
+        return replace(launch, env={**launch.env, **host.settings.env}), owns_process
 
     def dump(self) -> str:
         """The settings for the inside."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hostkernel.connection import ConnectionInfo
 from hostkernel.errors import LaunchError
-from hostkernel.host import Launch, LaunchRequest
 
 from . import bootstrap
 from .child import Child, describe_status
@@ -20,12 +17,12 @@ from .report import Process, StartReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-    from hostkernel.host import Host
+    from hostkernel.host import Launch
 
-__all__ = ["Started", "launch_for", "start"]
+__all__ = ["Started", "start"]
 
-BOOTSTRAP = Path(bootstrap.__file__).resolve()
 _POLL = 0.01
 _GRACE = 5.0  # seconds for a host to show up after its wrapper has ended and let go of it
 
@@ -49,29 +46,6 @@ class Started:
     info: ConnectionInfo
 
 
-def launch_for(host: Host, args: tuple[str, ...], *, detach: bool = False) -> tuple[Launch, bool]:
-    """How to start ``host``, and whether its process is there for hostkernel only.
-
-    Args:
-        host: the adapter; its settings may replace the program and add to the environment.
-        args: the user's own arguments.
-        detach: in a process of its own in any case.
-
-    Raises:
-        HostNotFoundError: the application is not on this machine.
-        LaunchError: the adapter cannot start it like this.
-    """
-    command = host.settings.command
-    installation = None if command else host.find()
-    launch = host.launch(LaunchRequest(BOOTSTRAP, args, installation))
-    owns_process = launch.in_process
-    if launch.in_process and (detach or command):
-        launch = replace(launch, argv=(sys.executable, str(BOOTSTRAP)), in_process=False)
-    if command:
-        launch = replace(launch, argv=(*command, *launch.argv[1:]))
-    return replace(launch, env={**launch.env, **host.settings.env}), owns_process
-
-
 def start(
     launch: Launch,
     orders: Orders,
@@ -84,7 +58,7 @@ def start(
     """Start a host and wait until its kernel answers. What we started ends if it fails.
 
     Args:
-        launch: from :func:`launch_for`.
+        launch: from :meth:`hostkernel.launch.prepare.Prepared.launch`.
         orders: what to tell the bootstrap.
         runtime: where connection files live.
         timeout: seconds that the host may take.

@@ -197,6 +197,8 @@ class Pump:
             self._due = True
             wake()
 
+        # What was put on the loop while the kernel came up, outside of a slice, wakes nobody.
+        self.selector.deadline = time.monotonic()
         self._waiter = Waiter(self.selector, due)
         self._waiter.start()
 

@@ -77,6 +77,12 @@ def test_everything_runs_on_the_thread_that_ticks(pump: Pump, main: MainLoop) ->
     assert seen == [threading.get_ident()]
 
 
+def test_what_was_on_the_loop_before_the_start_is_run(pump: Pump) -> None:
+    seen: list[bool] = []
+    pump.loop.call_soon(seen.append, True)
+    MainLoop(pump).run_until(lambda: bool(seen))
+
+
 def test_timers_are_due_without_any_other_event(pump: Pump, main: MainLoop) -> None:
     async def three_naps() -> str:
         for _ in range(3):

@@ -6,9 +6,7 @@ wrong with one names that variable.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from pydantic_settings import EnvSettingsSource, SettingsError
+from typing import TYPE_CHECKING, cast
 
 from hostkernel.errors import Problem
 
@@ -19,6 +17,8 @@ from .tree import Hosts, Setting, Table, dotted, settings_tree, typed
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from pydantic_settings import BaseSettings
 
 __all__ = ["environment_layers"]
 
@@ -57,6 +57,8 @@ def _read(
         return Problem(name, "unknown variable", nearest=_nearest(name, tree))
     if not value:
         return None
+    from pydantic_settings import SettingsError
+
     try:
         return Layer(name, _decode(path, value, model), cwd, text=value)
     except SettingsError as error:
@@ -64,8 +66,12 @@ def _read(
 
 
 def _decode(path: tuple[str, ...], value: str, model: type[Settings]) -> RawTable:
+    from pydantic_settings import EnvSettingsSource
+
+    # It reads the fields of any model, and a BaseSettings would cost each start its import.
+    fields = cast("type[BaseSettings]", model)
     source = EnvSettingsSource(
-        model, case_sensitive=True, env_prefix="", env_nested_delimiter=_DELIMITER
+        fields, case_sensitive=True, env_prefix="", env_nested_delimiter=_DELIMITER
     )
     source.env_vars = {_DELIMITER.join(path): value}
     return _without_null(source())

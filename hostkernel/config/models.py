@@ -18,7 +18,6 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from hostkernel.errors import ConfigError, Problem
 from hostkernel.host import Host, HostSettings
@@ -105,10 +104,8 @@ class PluginSettings(_Table):
     """Names of installed plugins to leave out, as `hostkernel plugins` shows them."""
 
 
-class Settings(BaseSettings):
+class Settings(_Table):
     """All of `hostkernel.toml`."""
-
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", env_prefix=PREFIX)
 
     host: str | None = None
     """The host to use when none is named on the command line. Inside an application the host
@@ -120,18 +117,6 @@ class Settings(BaseSettings):
 
     hosts: dict[str, SerializeAsAny[HostSettings]] = {}
     """One table for each host, typed by its adapter; :meth:`for_host` knows defaults too."""
-
-    @classmethod
-    def settings_customise_sources(  # noqa: D102
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        # The environment is one layer among several, read by hostkernel.config.environment.
-        return (init_settings,)
 
     def for_host(self, host: type[Host]) -> HostSettings:
         """The settings of ``host``, its defaults if it has no table.

@@ -91,6 +91,10 @@ class HostKernelApp(IPKernelApp):
             self.curve_publickey = info.curve_publickey.encode()
             self.curve_secretkey = info.curve_secretkey.get_secret_value().encode()
 
+    def _ip_default(self) -> str:
+        """Original: asks for all addresses of the machine, at each start; see :meth:`use`."""
+        return "127.0.0.1"
+
     def taken(self, info: ConnectionInfo) -> ConnectionInfo:
         """``info`` with the ports that were taken."""
         ports = {f"{channel}_port": port for channel, port in self._ports.items()}

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         Launch,
         LaunchRequest,
     )
-    from .kernel import current, serve, start, stop
+    from .kernel import current, restart, serve, start, stop
     from .kernel.manager import HostKernelManager
 
 __all__ = [
@@ -79,6 +79,7 @@ __all__ = [
     "WrongThreadError",
     "current",
     "hookimpl",
+    "restart",
     "serve",
     "start",
     "stop",
@@ -88,7 +89,7 @@ _HOMES = {
     "ConnectionInfo": "connection",
     "HostKernelManager": "kernel.manager",
     "hookimpl": "hookspecs",
-    **dict.fromkeys(("current", "serve", "start", "stop"), "kernel"),
+    **dict.fromkeys(("current", "restart", "serve", "start", "stop"), "kernel"),
     **dict.fromkeys(
         (
             "Host",

@@ -16,18 +16,21 @@ import threading
 import time
 from collections import deque
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVarTuple
 
 from hostkernel.errors import WrongThreadError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextvars import Context
 
     from _typeshed import FileDescriptorLike
 
 __all__ = ["Pump", "PumpSelector", "Waiter", "outer_loop_aside", "run_loop"]
 
 log = logging.getLogger("hostkernel.kernel")
+
+Arguments = TypeVarTuple("Arguments")
 
 
 class PumpSelector(selectors.DefaultSelector):
@@ -70,6 +73,38 @@ class PumpSelector(selectors.DefaultSelector):
             self.deadline = now
             self._stop()
         return ready
+
+
+class PumpLoop(asyncio.SelectorEventLoop):
+    """Also notices what the host puts on it between two slices.
+
+    asyncio expects that on its own thread a loop is only used from inside, where it looks
+    after each callback. An application that sets an event or a future does so outside.
+    """
+
+    def call_soon(
+        self,
+        callback: Callable[[*Arguments], object],
+        *args: *Arguments,
+        context: Context | None = None,
+    ) -> asyncio.Handle:
+        """As ever within a slice; outside, the waiter hears of it."""
+        if self.is_running():
+            return super().call_soon(callback, *args, context=context)
+        return self.call_soon_threadsafe(callback, *args, context=context)
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """As ever within a slice; outside, the waiter hears of the new deadline."""
+        timer = super().call_at(when, callback, *args, context=context)
+        if not self.is_running():
+            self.call_soon_threadsafe(lambda: None)
+        return timer
 
 
 def run_loop(loop: asyncio.AbstractEventLoop) -> None:
@@ -174,7 +209,7 @@ class Pump:
 
     def __init__(self, budget: float, *, polled: bool = False) -> None:
         self.selector = PumpSelector()
-        self.loop = asyncio.SelectorEventLoop(self.selector)
+        self.loop = PumpLoop(self.selector)
         self.after_slice: deque[Callable[[], None]] = deque()
         self._budget = budget
         self._polled = polled
@@ -197,8 +232,6 @@ class Pump:
             self._due = True
             wake()
 
-        # What was put on the loop while the kernel came up, outside of a slice, wakes nobody.
-        self.selector.deadline = time.monotonic()
         self._waiter = Waiter(self.selector, due)
         self._waiter.start()
 

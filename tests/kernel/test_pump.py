@@ -97,6 +97,26 @@ def test_timers_are_due_without_any_other_event(pump: Pump, main: MainLoop) -> N
     assert main.ticks <= 6
 
 
+def test_what_the_host_puts_on_the_loop_between_slices_is_noticed(
+    pump: Pump, main: MainLoop
+) -> None:
+    """A slot that sets an event, an operator that sets a future: no thread-safe call there."""
+    event = asyncio.Event()
+    seen: list[str] = []
+
+    async def wait() -> None:
+        await event.wait()
+        seen.append("event")
+
+    task = pump.loop.create_task(wait())
+    main.run_until(lambda: main.ticks > 0)
+    event.set()
+    main.run_until(task.done)
+    pump.loop.call_later(0.01, seen.append, "timer")
+    main.run_until(lambda: len(seen) == 2)
+    assert seen == ["event", "timer"]
+
+
 def test_sockets_are_watched(pump: Pump, main: MainLoop) -> None:
     near, far = socket.socketpair()
     received: list[bytes] = []

@@ -5,7 +5,9 @@ from __future__ import annotations
 import signal
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from . import signals
 
 if TYPE_CHECKING:
     import asyncio
@@ -40,8 +42,12 @@ class SignalHandlers:
         self._near.setblocking(False)
         self._far.setblocking(False)
         loop.add_reader(self._far, self._drain)
-        self._before = {number: signal.signal(number, self._handle) for number in numbers}
+        self._before = {number: self._take(number) for number in numbers}
         self._wakeup = signal.set_wakeup_fd(self._near.fileno(), warn_on_full_buffer=False)
+
+    def _take(self, number: int) -> tuple[Any, bytes]:
+        action = signals.action(number)
+        return signal.signal(number, self._handle), action
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         if self._closed:
@@ -66,8 +72,10 @@ class SignalHandlers:
 
     def _put_back(self) -> None:
         signal.set_wakeup_fd(self._wakeup)
-        for number, handler in self._before.items():
+        for number, (handler, action) in self._before.items():
             if signal.getsignal(number) == self._handle:
-                signal.signal(number, handler)
+                # None stands for a handler from C, which only its action brings back.
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
+                signals.restore(number, action)
         self._near.close()
         self._far.close()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 # First: it imports ipykernel in a way that leaves the host's comms alone.
-from . import comms as _comms
+from . import comms  # noqa: F401
 from .ctrl_c import SignalHandlers
 from .endings import Ending, Endings
 from .interrupt import Interrupter, wake_signal

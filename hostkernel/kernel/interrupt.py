@@ -52,21 +52,37 @@ class PrivateSignal:
         self._before = signals.action(self.number)
         signal.signal(self.number, self._called)
         signal.siginterrupt(self.number, not restart)
+        self._ours = signals.action(self.number)
 
     def _called(self, _signum: int, _frame: FrameType | None) -> None:
         self._handler()
+
+    def handles(self, number: int) -> bool:
+        """Whether Python's own C function handles ``number``, as far as can be told."""
+        return self.number is None or signals.is_like(number, self._ours)
 
     def send(self) -> None:
         """Send it to the thread that made this object; does nothing once closed."""
         if self.number is not None:
             signal.pthread_kill(self._thread, self.number)
 
-    def close(self) -> None:
-        """Put the action back as it was, unless somebody has changed it since."""
+    def close(self) -> list[str]:
+        """Put the action back as it was; a sentence if somebody has changed it since."""
         number, self.number = self.number, None
-        if number is not None and signal.getsignal(number) == self._called:
-            signal.signal(number, signal.SIG_DFL)
-            signals.restore(number, self._before)
+        if number is None:
+            return []
+        found = signals.action(number)
+        if signal.getsignal(number) != self._called:
+            return [_left_alone(number)]
+        # Python's view first: to C it says "default", whatever is in force.
+        signal.signal(number, signal.SIG_DFL)
+        signals.restore(number, self._before if found == self._ours else found)
+        return [] if found == self._ours else [_left_alone(number)]
+
+
+def _left_alone(number: int) -> str:
+    name = signal.Signals(number).name
+    return f"the handler of {name} was changed by somebody else and is left as it is"
 
 
 def _free_signal(candidates: tuple[str, ...]) -> int | None:
@@ -100,6 +116,16 @@ class Interrupter:
             raise KeyboardInterrupt
 
     @property
+    def python_has_ctrl_c(self) -> bool:
+        """Whether SIGINT has Python's default handler, which raises KeyboardInterrupt.
+
+        At C level too: there an application may have put a handler that Python cannot see.
+        """
+        if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            return False
+        return self._signal is None or self._signal.handles(signal.SIGINT)
+
+    @property
     def is_armed(self) -> bool:
         """Whether something that may be interrupted runs this very moment."""
         return self._armed
@@ -129,10 +155,9 @@ class Interrupter:
         else:
             self._signal.send()
 
-    def close(self) -> None:
-        """Give the signal back. On the thread that made this object."""
-        if self._signal is not None:
-            self._signal.close()
+    def close(self) -> list[str]:
+        """Give the signal back, on the thread that made this object; what was left alone."""
+        return self._signal.close() if self._signal is not None else []
 
 
 def _raise_in_thread(ident: int) -> None:

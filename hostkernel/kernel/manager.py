@@ -258,14 +258,14 @@ class HostKernelManager:
         self._handle_signals(driver)
 
     def _handle_signals(self, driver: Driver) -> None:
-        if threading.current_thread() is not threading.main_thread():
+        embedding = self._embedding
+        if embedding is None or threading.current_thread() is not threading.main_thread():
             return
         numbers = self._ending_signals
-        untouched = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        if not numbers and driver.mode == "served" and untouched:
+        if not numbers and driver.mode == "served" and embedding.interrupter.python_has_ctrl_c:
             numbers = (signal.SIGINT,)
-        if numbers and self._embedding is not None:
-            self._embedding.handle_signals(numbers, self._on_signal)
+        if numbers:
+            embedding.handle_signals(numbers, self._on_signal)
 
     def _on_signal(self, number: int) -> None:
         embedding = self._embedding

@@ -12,6 +12,7 @@ import importlib
 import os
 import sys
 import threading
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType
@@ -26,14 +27,24 @@ _MISSING = object()
 
 # Modules that are imported here are imported by ipykernel in any case.
 _ATTRIBUTES = {
-    "sys": ("stdout", "stderr", "displayhook", "excepthook", "ps1", "ps2", "ps3"),
-    "builtins": ("__IPYTHON__", "display", "get_ipython", "input", "exit", "quit"),
+    "sys": (
+        *("stdout", "stderr", "displayhook", "excepthook", "breakpointhook"),
+        *("ps1", "ps2", "ps3"),
+    ),
+    "builtins": (
+        *("__IPYTHON__", "display", "get_ipython", "input", "exit", "quit"),
+        *("execfile", "runfile"),
+    ),
     "pdb": ("Pdb", "set_trace"),
     "IPython.core.debugger": ("Pdb",),
     "faulthandler": ("enable", "register"),
     "getpass": ("getpass",),
     "comm": ("create_comm", "get_comm_manager"),
 }
+
+# Set by an import that only a process's first kernel makes, and wanted by each.
+_FROM_IMPORTS = ("sys.breakpointhook",)
+_imported: dict[str, object] = {}
 
 
 @dataclass
@@ -46,44 +57,121 @@ class _Slot:
     before: object
     after: object = _MISSING
 
-    def restore(self) -> str | None:
-        found = self.place.get(self.key, _MISSING)
-        if found is self.before:
-            return None
-        if found is not self.after:
-            return f"{self.name} was changed by somebody else and is left as it is"
-        if self.before is _MISSING:
+    @property
+    def found(self) -> object:
+        return self.place.get(self.key, _MISSING)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it holds what the start put there."""
+        return _same(self.found, self.after)
+
+    @property
+    def is_touched(self) -> bool:
+        return not _same(self.before, self.after)
+
+    def put(self, value: object) -> None:
+        if value is _MISSING:
             del self.place[self.key]
         else:
-            self.place[self.key] = self.before
+            self.place[self.key] = value
+
+    def restore(self) -> str | None:
+        if not self.is_touched or _same(self.found, self.before):
+            return None
+        if not self.is_ours:
+            return f"{self.name} was changed by somebody else and is left as it is"
+        self.put(self.before)
         return None
+
+
+def _same(one: object, other: object) -> bool:
+    # The environment makes new strings each time it is read.
+    return one is other or (isinstance(one, str) and one == other)
+
+
+class _Entries:
+    """A list of the process to which the start adds."""
+
+    def __init__(self, read: Callable[[], list[Any]]) -> None:
+        self._read = read
+        self._before = list(read())
+        self._added: list[Any] = []
+
+    def settle(self) -> None:
+        self._added = [entry for entry in self._read() if entry not in self._before]
+
+    def restore(self) -> None:
+        for entry in self._added:
+            if entry in self._read():
+                self._read().remove(entry)
 
 
 class Residue:
     """The ledger of one kernel. Made before anything is changed."""
 
     def __init__(self) -> None:
-        self._slots = [
-            _Slot(f"{module}.{name}", place, name, place.get(name, _MISSING))
-            for module, names in _ATTRIBUTES.items()
-            for place in [vars(importlib.import_module(module))]
-            for name in names
-        ]
-        self._slots.append(
-            _Slot('sys.modules["__main__"]', sys.modules, "__main__", sys.modules.get("__main__"))
-        )
-        self._had_empty_path = "" in sys.path
+        self._slots = [*_attributes(), _slot('sys.modules["__main__"]', sys.modules, "__main__")]
+        self._environment = dict(os.environ)
+        self._lists = [_Entries(lambda: sys.path), _Entries(_warning_filters)]
+        self._settled = False
+        for slot in self._slots:
+            if slot.name in _imported:
+                slot.put(_imported[slot.name])
 
     def settle(self) -> None:
         """The start is over: what differs now is ours."""
+        self._settled = True
+        names = self._environment.keys() | os.environ.keys()
+        self._slots += [
+            _Slot(f"os.environ[{name!r}]", os.environ, name, self._environment.get(name, _MISSING))
+            for name in sorted(names)
+        ]
         for slot in self._slots:
-            slot.after = slot.place.get(slot.key, _MISSING)
+            slot.after = slot.found
+        self._slots = [slot for slot in self._slots if slot.is_touched]
+        for entries in self._lists:
+            entries.settle()
+        _imported.update({s.name: s.after for s in self._slots if s.name in _FROM_IMPORTS})
+
+    @contextmanager
+    def renewing(self) -> Iterator[None]:
+        """While inside, what was ours and changes stays ours."""
+        ours = [slot for slot in self._slots if slot.is_ours]
+        try:
+            yield
+        finally:
+            for slot in ours:
+                slot.after = slot.found
 
     def restore(self) -> list[str]:
-        """Put everything back; a sentence for each item that was not."""
-        if not self._had_empty_path and "" in sys.path:
-            sys.path.remove("")
+        """Put everything back; a sentence for each item that was not.
+
+        All of it after a start that failed before it was over.
+        """
+        if not self._settled:
+            self.settle()
+        for entries in self._lists:
+            entries.restore()
+        with warnings.catch_warnings():
+            pass  # leaving it tells the interpreter that the filters have changed
         return [left for slot in self._slots if (left := slot.restore()) is not None]
+
+
+def _attributes() -> Iterator[_Slot]:
+    for module, names in _ATTRIBUTES.items():
+        place = vars(importlib.import_module(module))
+        yield from (_slot(f"{module}.{name}", place, name) for name in names)
+
+
+def _slot(name: str, place: MutableMapping[str, Any], key: str) -> _Slot:
+    return _Slot(name, place, key, place.get(key, _MISSING))
+
+
+def _warning_filters() -> list[Any]:
+    # Not bound once: leaving warnings.catch_warnings puts another list in its place.
+    filters: list[Any] = warnings.filters  # type: ignore[assignment]
+    return filters
 
 
 class AtexitRecord:

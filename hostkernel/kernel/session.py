@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import ipykernel.ipkernel
@@ -12,10 +10,10 @@ import ipykernel.ipkernel
 from . import comms
 from .app import HostKernelApp
 from .namespace import let_go
-from .residue import AtexitRecord, restore_environment
+from .residue import AtexitRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+    from collections.abc import Iterable, Mapping, MutableMapping
 
     from hostkernel.connection import ConnectionInfo
 
@@ -24,18 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["KernelSession"]
 
 log = logging.getLogger("hostkernel.kernel")
-
-
-@contextmanager
-def _quiet_debugger() -> Iterator[None]:
-    # When first imported, debugpy prints advice on the host's console.
-    name = "PYDEVD_DISABLE_FILE_VALIDATION"
-    before = os.environ.get(name)
-    os.environ[name] = "1"
-    try:
-        yield
-    finally:
-        restore_environment({name: before})
 
 
 class KernelSession:
@@ -77,7 +63,7 @@ class KernelSession:
     def start(self, info: ConnectionInfo) -> ConnectionInfo:
         """Take the sockets and begin to answer; ``info`` with the ports that were taken."""
         self._app.use(info)
-        with self._atexit.recording(), _quiet_debugger():
+        with self._atexit.recording():
             self._app.initialize([])
         self._app.kernel.start()
         # The manager has one entry of its own, which does all of this and more.

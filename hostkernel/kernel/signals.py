@@ -2,35 +2,70 @@
 
 A handler that an application installed from C is invisible to ``signal.getsignal`` (it gives
 a stale value, or None), and cannot be put back with ``signal.signal``. sigaction(2) can.
-POSIX only.
+Elsewhere than on POSIX there is no such level: actions are empty, and restoring does nothing.
 """
 
 from __future__ import annotations
 
 import ctypes
+import os
 import signal
+import sys
 
-__all__ = ["action", "is_default", "restore"]
+__all__ = ["action", "is_default", "is_like", "restore"]
 
 # Larger than struct sigaction of any platform; its first field is the handler.
 _SIZE = 512
+_SA_RESTORER = 0x04000000
+
+
+class _LinuxAction(ctypes.Structure):
+    _fields_ = (
+        ("handler", ctypes.c_void_p),
+        ("mask", ctypes.c_ulong * (128 // ctypes.sizeof(ctypes.c_ulong))),
+        ("flags", ctypes.c_int),
+        ("restorer", ctypes.c_void_p),
+    )
 
 
 def action(signum: int) -> bytes:
     """The C-level action of a signal, opaque but comparable, for :func:`restore`."""
+    if os.name != "posix":
+        return b""
     buffer = ctypes.create_string_buffer(_SIZE)
     if ctypes.CDLL(None).sigaction(signum, None, buffer) != 0:
         message = f"signal {signum} has no action to read"
         raise OSError(message)
+    if sys.platform == "linux":
+        _drop_noise(_LinuxAction.from_buffer(buffer))
     return buffer.raw
+
+
+def _drop_noise(found: _LinuxAction) -> None:
+    # The C library fills 8 of the mask's 128 bytes, the rest is what lay on its stack; the
+    # restorer is its own, set along with any action.
+    filled = 8 // ctypes.sizeof(ctypes.c_ulong)
+    found.mask[filled:] = (0,) * (len(found.mask) - filled)
+    found.flags &= ~_SA_RESTORER
+    found.restorer = None
 
 
 def restore(signum: int, saved: bytes) -> None:
     """Put an action from :func:`action` back."""
-    ctypes.CDLL(None).sigaction(signum, ctypes.create_string_buffer(saved, _SIZE), None)
+    if saved:
+        ctypes.CDLL(None).sigaction(signum, ctypes.create_string_buffer(saved, _SIZE), None)
 
 
 def is_default(signum: int) -> bool:
     """Whether nobody, in Python or C, handles or ignores the signal."""
-    handler = ctypes.c_void_p.from_buffer_copy(action(signum)[: ctypes.sizeof(ctypes.c_void_p)])
-    return (handler.value or 0) == int(signal.SIG_DFL)
+    return _handler(action(signum)) == int(signal.SIG_DFL)
+
+
+def is_like(signum: int, saved: bytes) -> bool:
+    """Whether the C function that handles the signal is that of an :func:`action`."""
+    return _handler(action(signum)) == _handler(saved)
+
+
+def _handler(saved: bytes) -> int:
+    size = ctypes.sizeof(ctypes.c_void_p)
+    return ctypes.c_void_p.from_buffer_copy(saved[:size]).value or 0

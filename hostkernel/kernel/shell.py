@@ -20,6 +20,7 @@ from IPython.core.error import UsageError
 from traitlets import Any as AnyTrait
 from traitlets import Type, observe
 
+from .debugger import LateDebuggerKernel
 from .residue import restore_environment
 from .turns import Turns
 
@@ -184,7 +185,7 @@ class HostShell(ZMQInteractiveShell):
             yield
 
 
-class HostIPythonKernel(IPythonKernel):
+class HostIPythonKernel(LateDebuggerKernel):
     """The kernel that speaks to clients."""
 
     shell_class = Type(HostShell)
@@ -194,6 +195,7 @@ class HostIPythonKernel(IPythonKernel):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(owner=kwargs["parent"].owner, **kwargs)
         self._requests: set[asyncio.Task[Any]] = set()
+        self._running: set[asyncio.Task[Any]] = set()
         self._open = asyncio.Event()
         self._idle = asyncio.Event()
         self._open.set()
@@ -228,11 +230,14 @@ class HostIPythonKernel(IPythonKernel):
         self._requests.add(task)
         try:
             await self._open.wait()
+            self._running.add(task)
             self._idle.clear()
             await super().dispatch_shell(msg, *args, **kwargs)
         finally:
             self._requests.discard(task)
-            self._idle.set()
+            self._running.discard(task)
+            if not self._running:  # a comm message overtakes a cell that awaits
+                self._idle.set()
 
     async def quiesce(self, seconds: float | None) -> None:
         """Let no further request begin, and wait for the one that runs.

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from kernel.live import MODES, LiveHost
 from kernel.programs import Program
 
 if TYPE_CHECKING:
@@ -30,3 +31,51 @@ def program(tmp_path: Path) -> Iterator[Callable[..., Program]]:
 def told(program: Callable[..., Program]) -> Callable[..., dict[str, Any]]:
     """Run a program to its end; what it told."""
     return lambda source, **env: program(source, **env).told()
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., LiveHost]]:
+    """Start a host that does what it is told, in a mode; ended with the module."""
+    with ExitStack() as hosts:
+
+        def start(mode: str, **env: str) -> LiveHost:
+            host = LiveHost(tmp_path_factory.mktemp("live"), mode, **env)
+            hosts.callback(host.close)
+            return host
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def live_hosts(live: Callable[..., LiveHost]) -> Callable[[str], LiveHost]:
+    """The module's one host of a mode."""
+    hosts: dict[str, LiveHost] = {}
+
+    def get(mode: str) -> LiveHost:
+        if mode not in hosts:
+            hosts[mode] = live(mode)
+        return hosts[mode]
+
+    return get
+
+
+def _lend(host: LiveHost) -> Iterator[LiveHost]:
+    yield host
+    host.drop_clients()
+    if host.beside("manager.state.value") != "idle":
+        host.beside("manager.request_stop('the end of the test')")
+        host.wait_stopped()
+
+
+@pytest.fixture
+def host(live_hosts: Callable[[str], LiveHost]) -> Iterator[LiveHost]:
+    """A host that owns its main loop. What a test leaves running is stopped."""
+    yield from _lend(live_hosts("pumped"))
+
+
+@pytest.fixture(params=MODES)
+def each_host(
+    request: pytest.FixtureRequest, live_hosts: Callable[[str], LiveHost]
+) -> Iterator[LiveHost]:
+    """A host in each of the four modes. What a test leaves running is stopped."""
+    yield from _lend(live_hosts(request.param))

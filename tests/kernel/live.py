@@ -1,0 +1,226 @@
+"""Hosts that live as long as a test module, told from here what to do."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hosts.runs import SECONDS, Run, wait_for
+
+if TYPE_CHECKING:
+    from jupyter_client.blocking.client import BlockingKernelClient
+
+MODES = ("pumped", "shared", "served", "thread")
+
+
+class RaisedError(Exception):
+    """The host raised; ``name`` is the exception's class."""
+
+    def __init__(self, name: str, text: str, traceback: str) -> None:
+        super().__init__(f"{name}: {text}\n{traceback}")
+        self.name = name
+        self.text = text
+
+
+@dataclass
+class Reply:
+    """What a client saw of one cell."""
+
+    status: str
+    ename: str | None
+    text: str
+    content: dict[str, Any]
+    messages: list[dict[str, Any]]
+
+
+class Answer:
+    """What the host will say to an order."""
+
+    def __init__(self, host: LiveHost, number: int) -> None:
+        self._host = host
+        self._number = number
+
+    @property
+    def here(self) -> bool:
+        """Whether it has come."""
+        return self._host.has_answer(self._number, 0)
+
+    def value(self) -> Any:
+        """Wait for it."""
+        answer = self._host.answer(self._number)
+        if "error" in answer:
+            raise RaisedError(answer["error"], answer["text"], answer["traceback"])
+        return answer.get("value")
+
+
+class LiveHost(Run):
+    """A ``live_program.py`` in a process and a home of its own."""
+
+    program = Path(__file__).with_name("live_program.py")
+    command = (sys.executable, "-W", "error", "-X", "dev", str(program))
+
+    def __init__(self, folder: Path, mode: str, **env: str) -> None:
+        self.mode = mode
+        self._orders = 0
+        self._answers: dict[int, dict[str, Any]] = {}
+        self._buffer = b""
+        path = folder / "s"
+        with socket.socket(socket.AF_UNIX) as door:
+            door.bind(str(path))
+            door.listen()
+            door.settimeout(SECONDS)
+            super().__init__(folder, mode, str(path), PYDEVD_DISABLE_FILE_VALIDATION="1", **env)
+            self._line, _ = door.accept()
+
+    # Orders
+
+    def post(self, code: str, where: str = "main") -> Answer:
+        """Have code run on the main thread, or ``beside`` it."""
+        self._orders += 1
+        order = {"number": self._orders, "code": code, "where": where}
+        self._line.settimeout(SECONDS)
+        self._line.sendall(json.dumps(order).encode() + b"\n")
+        return Answer(self, self._orders)
+
+    def do(self, code: str, where: str = "main") -> Any:
+        """Like :meth:`post`; wait, and give the value of the last expression."""
+        return self.post(code, where).value()
+
+    def beside(self, code: str) -> Any:
+        """Run code in another thread of the host."""
+        return self.do(code, "beside")
+
+    def raises(self, code: str, where: str = "main") -> RaisedError:
+        """What the host raises at this."""
+        try:
+            value = self.do(code, where)
+        except RaisedError as error:
+            return error
+        message = f"nothing was raised; the value is {value!r}"
+        raise AssertionError(message)
+
+    def has_answer(self, number: int, seconds: float) -> bool:
+        self._line.settimeout(seconds or 0.001)
+        while number not in self._answers:
+            try:
+                received = self._line.recv(1 << 20)
+            except TimeoutError:
+                return False
+            assert received, f"the host has gone:\n{self.output}"
+            *lines, self._buffer = (self._buffer + received).split(b"\n")
+            for answer in map(json.loads, lines):
+                self._answers[answer["number"]] = answer
+        return True
+
+    def answer(self, number: int) -> dict[str, Any]:
+        assert self.has_answer(number, SECONDS), f"no answer:\n{self.output}"
+        return self._answers.pop(number)
+
+    # The kernel
+
+    def start(self, make: str = "") -> None:
+        """Start a kernel on the main thread; ``make`` are arguments of the program's make()."""
+        self.do(f"manager = make({make})")
+        if self.mode != "served":
+            self.do("manager.start()")
+            return
+        self.serving = self.post("manager.serve()")
+        wait_for(lambda: self.serving.here or self.running, "a kernel that serves")
+
+    def stop(self) -> list[str]:
+        """Stop it from where a host would; what was left."""
+        where = "beside" if self.mode == "served" else "main"
+        left: list[str] = self.do("list(manager.stop().left)", where)
+        self.wait_stopped()
+        return left
+
+    def wait_stopped(self) -> None:
+        wait_for(lambda: self.beside("manager.state.value") == "idle", "the end of the kernel")
+        if self.mode == "served":
+            self.serving.value()
+
+    @property
+    def running(self) -> bool:
+        return bool(self.beside("manager.is_running"))
+
+    def file(self) -> Path:
+        return Path(self.beside("str(manager.connection_file)"))
+
+    def drop_clients(self) -> None:
+        """The clients go away, without a word."""
+        while self._clients:
+            self._clients.pop().stop_channels()
+
+    def close(self) -> None:
+        self.drop_clients()
+        self._line.close()
+        try:
+            wait_for(lambda: self.process.poll() is not None, "the host's end", 10)
+        finally:
+            if self.process.poll() is None:
+                self.process.send_signal(signal.SIGKILL)
+            super().close()
+
+
+def cell(client: BlockingKernelClient, code: str, **how: Any) -> Reply:
+    """Run a cell; what came back."""
+    return finish(client, client.execute(code, **how))
+
+
+def finish(client: BlockingKernelClient, request: str) -> Reply:
+    """Wait for the reply to a request and all of its output."""
+    messages = []
+    while True:
+        message = client.get_iopub_msg(timeout=SECONDS)
+        if message["parent_header"].get("msg_id") != request:
+            continue
+        messages.append(message)
+        content = message["content"]
+        if message["msg_type"] == "status" and content["execution_state"] == "idle":
+            break
+    reply = client.get_shell_msg(timeout=SECONDS)
+    while reply["parent_header"].get("msg_id") != request:
+        reply = client.get_shell_msg(timeout=SECONDS)
+    content = reply["content"]
+    texts = [_text(message["content"]) for message in messages]
+    return Reply(content["status"], content.get("ename"), "".join(texts), content, messages)
+
+
+def _text(content: dict[str, Any]) -> str:
+    return content.get("text") or content.get("data", {}).get("text/plain") or ""
+
+
+def value(client: BlockingKernelClient, code: str) -> str:
+    """Run a cell that must succeed; its text."""
+    reply = cell(client, code)
+    assert reply.status == "ok", "\n".join(reply.content["traceback"])
+    return reply.text
+
+
+def busy(client: BlockingKernelClient, code: str) -> str:
+    """Begin a cell; back once it says ``started``. It must print that."""
+    request = client.execute(code)
+    while True:
+        message = client.get_iopub_msg(timeout=SECONDS)
+        if message["parent_header"].get("msg_id") != request:
+            continue
+        assert message["msg_type"] != "error", message["content"]
+        if "started" in (message["content"].get("text") or ""):
+            return request
+
+
+def control(client: BlockingKernelClient, kind: str, **content: Any) -> dict[str, Any]:
+    """Send a control request; the content of its reply."""
+    message = client.session.msg(kind, content)
+    client.control_channel.send(message)
+    request = message["header"]["msg_id"]
+    while True:
+        reply = client.get_control_msg(timeout=SECONDS)
+        if reply["parent_header"].get("msg_id") == request:
+            found: dict[str, Any] = reply["content"]
+            return found

@@ -81,6 +81,13 @@ def test_the_program_works_as_shown(tmp_path: Path) -> None:
         program.close()
 
 
+def test_the_host_shown_is_the_one_of_the_tutorial() -> None:
+    """Which the tests of plugins run, as a local file and as an installed wheel."""
+    shown = re.search(r"<!-- host example -->\n(.*)\n<!-- /host example -->", README, re.DOTALL)
+    assert shown is not None
+    assert shown[1] in (ROOT / "docs/plugins.md").read_text(encoding="utf-8")
+
+
 def test_the_links_lead_somewhere() -> None:
     targets = re.findall(r"\]\(((?!https?:|#)[^)]+)\)", README)
     assert targets

@@ -268,7 +268,11 @@ class Host:
         return None
 
     def quit(self) -> None:
-        """Called inside, on the main thread: end the host, by its own orderly way."""
+        """Called inside, once the kernel is gone: end the host, by its own orderly way.
+
+        On the thread that the kernel ran on: the main thread, except where the host has
+        neither a loop nor is served.
+        """
         raise SystemExit(0)
 
     def main(self, kernel: Kernel, args: tuple[str, ...]) -> None:

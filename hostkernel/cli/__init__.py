@@ -78,7 +78,8 @@ def main(args: Sequence[str] | None = None) -> int:
         args: without the program's name; ``sys.argv`` by default.
 
     Returns:
-        The exit status: 0 fine, 1 failed, 2 usage or configuration, 3 the host did not start.
+        The exit status: 0 fine, 1 failed, 2 usage or configuration, 3 the host did not start,
+        130 Ctrl-C.
 
     """
     from hostkernel.errors import HostkernelError
@@ -89,6 +90,8 @@ def main(args: Sequence[str] | None = None) -> int:
         status = _parse(args, actions)
         # A host may run in this very process: not inside the parser, which catches too much.
         return actions[0]() if actions else status
+    except KeyboardInterrupt:
+        return 130
     except HostkernelError as error:
         from .failures import explain
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from .failures import say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["show_panel", "spinner"]
+    from rich.status import Status
+
+__all__ = ["Spinner", "show_panel"]
 
 
 def show_panel(host: str, pid: int, kernel_id: str, connection_file: Path) -> None:
@@ -56,13 +59,46 @@ def _show_box(lines: list[str]) -> None:
     Console(stderr=True).print(Panel.fit(text, title="hostkernel"), soft_wrap=True)
 
 
-@contextmanager
-def spinner(text: str) -> Iterator[Callable[[str], None]]:
-    """A spinner on a terminal while the block runs; yields what shows the current step."""
-    if not sys.stderr.isatty():
-        yield lambda _step: None
-        return
-    from rich.console import Console
+class Spinner:
+    """A spinner on a terminal; elsewhere nothing at all.
 
-    with Console(stderr=True).status(text) as status:
-        yield lambda step: status.update(f"{text}: {step}")
+    Example::
+
+        with Spinner("starting") as spinner:
+            spinner.step("loading plugins")
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._status: Status | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            from rich.console import Console
+
+            self._status = Console(stderr=True).status(self._text)
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            if self._status is not None:
+                self._status.stop()
+            self._status = None
+
+    def step(self, step: str) -> None:
+        """Show what is being done now."""
+        with self._lock:
+            if self._status is not None:
+                self._status.update(f"{self._text}: {step}")
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Out of the way of other output. Any thread."""
+        with self._lock:
+            if self._status is not None:
+                self._status.stop()
+            yield
+            if self._status is not None:
+                self._status.start()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hostkernel.host import Launch
     from hostkernel.launch.orders import Orders
     from hostkernel.launch.prepare import Prepared
+    from hostkernel.launch.signals import Signals
     from hostkernel.launch.starter import Started
 
 __all__ = ["app"]
@@ -142,10 +143,13 @@ def _become(prepared: Prepared, launch: Launch, orders: Orders) -> int:
 
 def _detach(prepared: Prepared, launch: Launch, orders: Orders) -> int:
     """Start the host, leave it alone, and print the kernel's id."""
+    from hostkernel.launch.signals import Signals
+
     folder = prepared.paths.log
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     log = folder / f"{orders.host}-{orders.kernel_id}.log"
-    started = _start(prepared, launch, orders, log)
+    with Signals(windowed=launch.windowed) as signals:
+        started = _start(prepared, launch, orders, signals, log)
     say(f"output goes to {log}")
     print(started.kernel_id)
     return 0
@@ -154,10 +158,12 @@ def _detach(prepared: Prepared, launch: Launch, orders: Orders) -> int:
 def _stay_with(prepared: Prepared, launch: Launch, orders: Orders) -> int:
     """Start the host and follow it to its end."""
     from hostkernel.launch.follow import follow
+    from hostkernel.launch.signals import Signals
 
-    started = _start(prepared, launch, orders)
-    quick.end()
-    ended = follow(started, launch, say)
+    with Signals(windowed=launch.windowed) as signals:
+        started = _start(prepared, launch, orders, signals)
+        quick.end()
+        ended = follow(started, launch, signals, say)
     if ended.reason is None:
         return 0
     say(f"hostkernel: {orders.host}: {ended.reason}")
@@ -166,19 +172,23 @@ def _stay_with(prepared: Prepared, launch: Launch, orders: Orders) -> int:
     return FAILED
 
 
-def _start(prepared: Prepared, launch: Launch, orders: Orders, log: Path | None = None) -> Started:
+def _start(
+    prepared: Prepared, launch: Launch, orders: Orders, signals: Signals, log: Path | None = None
+) -> Started:
     from hostkernel.launch.starter import start
 
-    from .panel import show_panel, spinner
+    from .panel import Spinner, show_panel
 
-    with spinner(f"starting {orders.host}") as on_step:
+    with Spinner(f"starting {orders.host}") as spinner:
         started = start(
             launch,
             orders,
+            signals,
             runtime=prepared.paths.runtime,
             timeout=prepared.settings.kernel.start_timeout,
             log=log,
-            on_step=on_step,
+            on_step=spinner.step,
+            around_output=spinner.hidden,
         )
     pid = started.process.pid if started.process else started.child.pid
     show_panel(orders.host, pid, started.kernel_id, started.connection_file)

@@ -131,7 +131,8 @@ def main() -> None:
         if report.is_ready:
             raise
         report.failed(error)
-        traceback.print_exc()
+        if report.file is None:
+            traceback.print_exc()
 
 
 def _check_version() -> None:

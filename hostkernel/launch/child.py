@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from .report import Process
@@ -48,6 +49,7 @@ class Child:
         env: its whole environment.
         cwd: its working directory, None for ours.
         log: file that its output goes to. Without one it is passed through to ours.
+        around_output: entered around each piece of output that is passed through.
 
     Raises:
         OSError: the program cannot be started.
@@ -59,9 +61,11 @@ class Child:
         env: Mapping[str, str],
         cwd: Path | None = None,
         log: Path | None = None,
+        around_output: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
     ) -> None:
         self.argv = tuple(argv)
         self.log = log
+        self._around_output = around_output
         self._tail: deque[str] = deque(maxlen=_TAIL)
         self._readers: list[threading.Thread] = []
         with contextlib.ExitStack() as stack:
@@ -89,7 +93,8 @@ class Child:
         rest = b""
         with source:
             while chunk := os.read(source.fileno(), 65536):
-                sink = _copy(chunk, sink)
+                with self._around_output():
+                    sink = _copy(chunk, sink)
                 *lines, rest = _LINE_END.split(rest[-_LONGEST:] + chunk)
                 self._tail.extend(line.decode(errors="replace") for line in lines)
         if rest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,9 +18,12 @@ from .report import Process, StartReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from hostkernel.host import Launch
+
+    from .signals import Signals
 
 __all__ = ["Started", "start"]
 
@@ -49,32 +53,42 @@ class Started:
 def start(
     launch: Launch,
     orders: Orders,
+    signals: Signals,
     *,
     runtime: Path,
     timeout: float,
     log: Path | None = None,
     on_step: Callable[[str], None] = lambda _: None,
+    around_output: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Started:
     """Start a host and wait until its kernel answers. What we started ends if it fails.
 
     Args:
         launch: from :meth:`hostkernel.launch.prepare.Prepared.launch`.
         orders: what to tell the bootstrap.
+        signals: entered; an interrupt gives up.
         runtime: where connection files live.
         timeout: seconds that the host may take.
         log: file for the host's output; without it, it goes through our own.
         on_step: called with each step that the host reports.
+        around_output: entered around each piece of the host's output, on a thread of ours.
 
     Raises:
         LaunchError: with all there is to know.
     """
     with start_folder(runtime) as folder:
         orders.write(folder)
-        starting = _Starting(launch, orders, folder, timeout, log)
+        report = StartReport(folder / bootstrap.REPORT)
+        env = {**os.environ, **launch.env, bootstrap.VARIABLE: str(folder)}
+        try:
+            child = Child(launch.argv, env, launch.cwd, log, around_output)
+        except OSError as error:
+            raise _not_run(orders.host, launch, error) from error
+        starting = _Starting(orders.host, child, report, timeout, signals)
         try:
             return starting.wait(on_step)
         except BaseException:
-            starting.child.end(starting.report.process)
+            child.end(report.process)
             raise
 
 
@@ -82,16 +96,13 @@ class _Starting:
     """A host that has been started and whose kernel is not up yet."""
 
     def __init__(
-        self, launch: Launch, orders: Orders, folder: Path, timeout: float, log: Path | None
+        self, host: str, child: Child, report: StartReport, timeout: float, signals: Signals
     ) -> None:
-        self.host = orders.host
+        self.host = host
+        self.child = child
+        self.report = report
         self.timeout = timeout
-        self.report = StartReport(folder / bootstrap.REPORT)
-        env = {**os.environ, **launch.env, bootstrap.VARIABLE: str(folder)}
-        try:
-            self.child = Child(launch.argv, env, launch.cwd, log)
-        except OSError as error:
-            raise _not_run(self.host, launch, error) from error
+        self.signals = signals
         self._lonely_since: float | None = None
 
     def wait(self, on_step: Callable[[str], None]) -> Started:
@@ -104,7 +115,8 @@ class _Starting:
                 step = self.report.step
                 on_step(step or "")
             self._check(gone, time.monotonic() >= deadline)
-            time.sleep(_POLL)
+            if self.signals.next(_POLL) == "interrupt":
+                raise self._error("interrupted")
         return self._started()
 
     def _check(self, gone: bool, late: bool) -> None:

@@ -1,0 +1,56 @@
+"""Outside: Ctrl-C, SIGTERM and a closed terminal as events, in place of exceptions."""
+
+from __future__ import annotations
+
+import signal
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Literal, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Event", "Signals"]
+
+Event = Literal["ended", "interrupt", "hangup"]
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+
+
+class Signals:
+    """Collects events on the main thread while the block runs; any thread may add its own.
+
+    A signal that was ignored when we were started, as under ``nohup``, stays ignored.
+
+    Args:
+        windowed: a closed terminal is a hang-up; without a window it is an interrupt.
+    """
+
+    def __init__(self, *, windowed: bool) -> None:
+        self._events: SimpleQueue[Event] = SimpleQueue()
+        self._hangup: Event = "hangup" if windowed else "interrupt"
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> Self:
+        for name in _NAMES:
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+                event: Event = self._hangup if name == "SIGHUP" else "interrupt"
+                self._before[number] = signal.signal(number, self._handler(event))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _handler(self, event: Event) -> Callable[[int, object], None]:
+        return lambda _number, _frame: self._events.put(event)
+
+    def add(self, event: Event) -> None:
+        """Add an event. Any thread."""
+        self._events.put(event)
+
+    def next(self, timeout: float | None = None) -> Event | None:
+        """The next event, None if there is none within ``timeout`` seconds."""
+        try:
+            return self._events.get(timeout=timeout)
+        except Empty:
+            return None

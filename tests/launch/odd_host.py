@@ -1,0 +1,61 @@
+"""A host in a process of its own that misbehaves as its settings tell it to."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from hostkernel import Host, HostSettings, Launch, LaunchRequest, hookimpl
+
+if TYPE_CHECKING:
+    from hostkernel.host import Kernel
+
+
+class OddSettings(HostSettings):
+    before: str = ""
+    """Python code that the host runs first."""
+
+    main: str = "kernel.run()"
+    """Python code that the adapter runs inside; `kernel` is the kernel."""
+
+    after: str = ""
+    """Python code that the host runs last."""
+
+    program: tuple[str, ...] = ()
+    """A program in place of all that."""
+
+    windowed: bool = False
+    """Say that it has a window."""
+
+    stubborn: bool = False
+    """Do not end when asked to."""
+
+
+class OddHost(Host):
+    name = "odd"
+    settings_model = OddSettings
+    settings: OddSettings
+
+    def launch(self, request: LaunchRequest) -> Launch:
+        script = (
+            f"{self.settings.before}\n"
+            f"namespace = {{'__name__': '__main__', '__builtins__': __builtins__}}\n"
+            f"source = open({str(request.bootstrap)!r}).read()\n"
+            f"exec(compile(source, {str(request.bootstrap)!r}, 'exec'), namespace)\n"
+            f"namespace.clear()\n"
+            f"{self.settings.after}\n"
+        )
+        argv = self.settings.program or (sys.executable, "-c", script)
+        return Launch((*argv, *request.args), windowed=self.settings.windowed)
+
+    def main(self, kernel: Kernel, args: tuple[str, ...]) -> None:
+        exec(self.settings.main, {"kernel": kernel, "args": args})
+
+    def quit(self) -> None:
+        if not self.settings.stubborn:
+            super().quit()
+
+
+@hookimpl
+def hostkernel_hosts() -> tuple[type[Host], ...]:
+    return (OddHost,)

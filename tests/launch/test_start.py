@@ -1,0 +1,252 @@
+"""Starting a host in a process of its own: what comes up, and why what does not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from launch.world import World
+
+FOREVER = "import time; time.sleep(1000)"
+
+
+def odd(**settings: str) -> tuple[str, ...]:
+    """``--set`` for each of the odd host's settings."""
+    pairs = ((f"hosts.odd.{name}={value}") for name, value in settings.items())
+    return tuple(part for pair in pairs for part in ("--set", pair))
+
+
+def script(folder: Path, name: str, text: str) -> str:
+    """An executable shell script."""
+    file = folder / name
+    file.write_text("#!/bin/sh\n" + textwrap.dedent(text))
+    file.chmod(0o755)
+    return str(file)
+
+
+def test_a_child_host_comes_up_and_ends_with_its_kernel(world: World) -> None:
+    run = world.odd()
+    kernel = run.until_up()
+    assert kernel["host"] == "odd"
+    assert world.exec("import os; print(os.getpid())") == str(kernel["pid"])
+    assert kernel["pid"] != run.process.pid
+    assert world.run("stop").returncode == 0
+    assert run.end() == 0
+    assert world.is_empty()
+
+
+def test_nothing_of_the_start_is_left_beside_the_connection_file(world: World) -> None:
+    world.odd().until_up()
+    [file] = world.runtime.iterdir()
+    assert file.name.startswith("kernel-")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_the_hosts_children_do_not_inherit_the_orders(world: World) -> None:
+    world.odd(*odd(env="{PASSED = 'on'}")).until_up()
+    assert world.exec("import os; print(os.environ['PASSED'])") == "on"
+    assert world.exec("import os; print([n for n in os.environ if 'BOOTSTRAP' in n])") == "[]"
+
+
+def test_the_kernel_lives_though_the_start_scripts_namespace_was_cleared(world: World) -> None:
+    run = world.odd(*odd(main="kernel.start()", after=FOREVER))
+    run.until_up()
+    assert world.exec("print(6 * 7)") == "42"
+
+
+def test_output_passes_through_as_it_comes(world: World) -> None:
+    run = world.odd(*odd(main="import sys; print('to out', flush=True); kernel.run()"))
+    run.until("to out")
+    run.until_up()
+    world.exec("import os; os.write(2, b'to err\\n')")
+    run.until("to err")
+    assert "to out" in run.stdout
+    assert "to err" in run.stderr
+
+
+# A wrapper in place of the program that was found
+
+
+def test_a_wrapper_that_stays(world: World) -> None:
+    wrapper = script(world.folder, "wrapper", f'exec "{sys.executable}" "$@"\n')
+    run = world.odd(*odd(command=f"['{wrapper}']"))
+    run.until_up()
+    assert world.run("stop").returncode == 0
+    assert run.end() == 0
+
+
+@pytest.mark.parametrize("detacher", ["", "setsid "], ids=["same session", "own session"])
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_wrapper_that_exits_at_once_while_the_host_goes_on(
+    world: World, detacher: str, status: int
+) -> None:
+    wrapper = script(
+        world.folder, "wrapper", f'{detacher}"{sys.executable}" "$@" &\nexit {status}\n'
+    )
+    run = world.odd(*odd(command=f"['{wrapper}']"))
+    kernel = run.until_up()
+    assert world.exec("import os; print(os.getpid())") == str(kernel["pid"])
+    run.interrupt()
+    assert run.end() == 0
+    assert world.is_empty()
+
+
+def test_a_wrapper_that_lets_go_of_the_output_too(world: World) -> None:
+    wrapper = script(
+        world.folder,
+        "wrapper",
+        f'setsid "{sys.executable}" "$@" >"{world.folder}/own.log" 2>&1 </dev/null &\n',
+    )
+    run = world.odd(*odd(command=f"['{wrapper}']", before="import time; time.sleep(0.5)"))
+    run.until_up()
+    run.interrupt()
+    assert run.end() == 0
+    assert world.is_empty()
+
+
+def test_a_host_behind_a_wrapper_that_crashes_later(world: World) -> None:
+    wrapper = script(world.folder, "wrapper", f'setsid "{sys.executable}" "$@" &\n')
+    run = world.odd(*odd(command=f"['{wrapper}']"))
+    kernel = run.until_up()
+    os.kill(kernel["pid"], signal.SIGKILL)
+    assert run.end() == 1
+    assert "without stopping its kernel" in run.stderr
+
+
+# Why a host did not start
+
+
+def test_a_program_that_is_not_there(world: World) -> None:
+    result = world.run_odd(*odd(command="['/no/such/program']"))
+    assert result.returncode == 3
+    assert "/no/such/program cannot be run: No such file or directory" in result.stderr
+    assert "[hosts.odd] command" in result.stderr
+
+
+def test_a_host_that_dies_before_the_bootstrap(world: World) -> None:
+    before = "import sys; print('last words', flush=True); sys.exit(7)"
+    result = world.run_odd(*odd(before=before))
+    assert result.returncode == 3
+    assert "it ended with status 7 before its kernel was up" in result.stderr
+    assert "| last words" in result.stderr
+    assert f"command: {sys.executable} -c" in result.stderr
+    assert world.is_empty()
+
+
+def test_a_host_that_a_signal_kills(world: World) -> None:
+    result = world.run_odd(*odd(before="import os; os.kill(os.getpid(), 11)"))
+    assert result.returncode == 3
+    assert "it ended with signal SIGSEGV before its kernel was up" in result.stderr
+
+
+def test_a_host_that_dies_in_the_middle_of_the_start(world: World) -> None:
+    result = world.run_odd(*odd(main="import os; os._exit(5)"))
+    assert result.returncode == 3
+    assert "it ended with status 5" in result.stderr
+    assert "step: running the host" in result.stderr
+
+
+def test_a_command_that_ends_well_without_a_host(world: World) -> None:
+    result = world.run_odd(*odd(program="['true']"))
+    assert result.returncode == 3
+    assert "the command ended, and no host appeared" in result.stderr
+
+
+def test_a_bootstrap_that_fails_in_a_host_that_goes_on(world: World) -> None:
+    main = "print('some output', flush=True); raise ValueError('no such thing')"
+    result = world.run_odd(*odd(main=main, after=FOREVER))
+    assert result.returncode == 3
+    assert "odd did not start: ValueError: no such thing" in result.stderr
+    assert "Traceback (most recent call last)" in result.stderr
+    assert "| some output" in result.stderr
+    assert world.is_empty()
+
+
+def test_a_host_that_goes_on_after_a_failure_and_ignores_being_asked_to_end(world: World) -> None:
+    before = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    result = world.run_odd(*odd(before=before, main="1 / 0", after=FOREVER))
+    assert result.returncode == 3
+    assert "ZeroDivisionError" in result.stderr
+    assert world.is_empty()
+
+
+def test_an_exit_before_the_kernel_is_up(world: World) -> None:
+    result = world.run_odd(*odd(main="raise SystemExit(4)"))
+    assert result.returncode == 3
+    assert "it exited with status 4 before its kernel was up" in result.stderr
+
+
+def test_a_module_that_is_missing_inside(world: World) -> None:
+    result = world.run_odd(*odd(before="import sys; sys.modules['ipykernel'] = None"))
+    assert result.returncode == 3
+    assert "step: importing the kernel" in result.stderr
+    assert "ipykernel" in result.stderr
+
+
+def test_a_host_that_never_comes_up(world: World) -> None:
+    result = world.run_odd(*odd(before=FOREVER), "--set", "kernel.start_timeout=0.5")
+    assert result.returncode == 3
+    assert "its kernel was not up after 0.5 s" in result.stderr
+    assert "It never ran hostkernel's start script" in result.stderr
+    assert world.is_empty()
+
+
+def test_a_host_that_is_stuck_in_its_start(world: World) -> None:
+    result = world.run_odd(*odd(main=FOREVER), "--set", "kernel.start_timeout=3")
+    assert result.returncode == 3
+    assert "step: running the host" in result.stderr
+    assert "never ran" not in result.stderr
+
+
+def test_settings_are_checked_again_inside(world: World) -> None:
+    """The plugin inside may be another than the one outside."""
+    plugin = world.folder / "host_of_two_minds.py"
+    plugin.write_text(
+        textwrap.dedent(
+            """
+            import os, sys
+            from hostkernel import Host, HostSettings, Launch, hookimpl
+
+            class Settings(HostSettings):
+                level: int | str = 1
+
+            if "INSIDE" in os.environ:
+                class Settings(HostSettings):
+                    level: int = 1
+
+            class Minds(Host):
+                name = "minds"
+                settings_model = Settings
+
+                def launch(self, request):
+                    return Launch((sys.executable, str(request.bootstrap)), {"INSIDE": "1"})
+
+            @hookimpl
+            def hostkernel_hosts():
+                return [Minds]
+            """
+        )
+    )
+    options = (f"plugins.paths=['{plugin}']", "hosts.minds.level=high")
+    result = world.run("run", "--host", "minds", "--set", options[0], "--set", options[1])
+    assert result.returncode == 3
+    assert "hosts.minds.level" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_ctrl_c_during_the_start_ends_the_host(world: World) -> None:
+    run = world.odd(*odd(main=f"print('here', flush=True); {FOREVER}"))
+    run.until("here")
+    run.interrupt()
+    assert run.end() == 3
+    assert "interrupted" in run.stderr
+    assert world.is_empty()

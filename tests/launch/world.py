@@ -57,10 +57,12 @@ class World:
             check=False,
         )
 
-    def start(self, *args: str, **env: str) -> Command:
+    def start(
+        self, *args: str, python: tuple[str, ...] = ("-m", "hostkernel"), **env: str
+    ) -> Command:
         """One command that goes on."""
         number = len(self._commands)
-        command = Command(self, self.folder / f"command{number}", args, env)
+        command = Command(self, self.folder / f"command{number}", (*python, *args), env)
         self._commands.append(command)
         return command
 
@@ -120,7 +122,7 @@ class Command:
         self._stdout, self._stderr = folder / "stdout", folder / "stderr"
         with self._stdout.open("wb") as out, self._stderr.open("wb") as err:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "hostkernel", *args],
+                [sys.executable, *args],
                 env=world.env | env,
                 cwd=world.folder,
                 stdin=subprocess.PIPE,
@@ -153,6 +155,12 @@ class Command:
         """Wait until it says that its kernel is up; the kernel."""
         self.until("hostkernel stop ")
         return self.world.kernels()[-1]
+
+    def type(self, text: str) -> None:
+        """Type ``text`` into its terminal."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(text.encode())
+        self.process.stdin.flush()
 
     def signal(self, number: int) -> None:
         """Send it a signal, and nobody else."""

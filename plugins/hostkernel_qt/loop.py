@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from hostkernel.host import HostLoop
@@ -21,16 +22,15 @@ __all__ = ["Bell", "ExitBell", "QtLoop"]
 class Bell:
     """Rung on any thread, it calls back on the main thread, from Qt's event loop.
 
-    It is a timer of no length that each ring starts by a queued call: a ring costs no Python on
-    the main thread, and rings that come together are heard as one. The queue belongs to the
-    thread, not to the application: a ring before the program has made its application, or has
-    imported its binding, is heard once its loop runs.
+    A ring is an event posted to an object of the main thread. One that comes before the program
+    has made its application, or has imported its binding, is the first thing its loop hears.
     """
 
     def __init__(self, callback: Callable[[], object]) -> None:
         self._callback = callback
         self._lock = threading.RLock()
-        self._timer: Any = None
+        self._receiver: Any = None
+        self._rung_early = False
         self._arrival: Arrival | None = None
         if loaded() is None:
             self._arrival = Arrival(self._hang)
@@ -39,45 +39,43 @@ class Bell:
 
     def _hang(self) -> None:
         self._core: Any = loaded()
-        timer = self._core.QTimer()
-        timer.setSingleShot(True)
-        timer.timeout.connect(self._struck)
+        # A child of the thread: some bindings delete what has no parent with the application.
+        receiver = _receiver_class(self._core)(self._core.QThread.currentThread())
+        receiver.received = self._struck
         with self._lock:
-            self._timer = timer
-        if self._arrival is not None:
-            self.ring()
+            self._receiver = receiver
+            if self._rung_early:
+                self.ring()
 
     def _struck(self) -> None:
-        if self._timer is not None:
+        if self._receiver is not None:
             self._callback()
 
     def ring(self) -> None:
         """Called on any thread: call back once, soon."""
         with self._lock:
-            if self._timer is None:
+            if self._receiver is None:
+                self._rung_early = True
                 return
-            queued = self._core.Qt.ConnectionType.QueuedConnection
-            # Some bindings delete a program's timers along with its application.
-            with suppress(RuntimeError):
-                self._core.QMetaObject.invokeMethod(self._timer, "start", queued)
+            event = self._core.QEvent(self._core.QEvent.Type.User)
+            self._core.QCoreApplication.postEvent(self._receiver, event)
 
     def close(self) -> None:
         """Called on the main thread, also from the callback: never call back again."""
         if self._arrival is not None:
             self._arrival.close()
         with self._lock:
-            timer, self._timer = self._timer, None
-        if timer is not None:
-            with suppress(RuntimeError):
-                _dispose(timer)
+            receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.deleteLater()
 
 
-def _dispose(timer: Any) -> None:
-    # The timer may be the very one whose timeout is being handled: deleted by Python at its
-    # last reference it would be gone too early. The application deletes it in its next turn.
-    timer.stop()
-    timer.setParent(application())
-    timer.deleteLater()
+@cache
+def _receiver_class(core: Any) -> Any:
+    def custom_event(self: Any, _event: object) -> None:
+        self.received()
+
+    return type("Receiver", (core.QObject,), {"customEvent": custom_event})
 
 
 class QtLoop(HostLoop):
@@ -109,25 +107,25 @@ class ExitBell:
 
     def __init__(self, callback: Callable[[], None]) -> None:
         self._callback = callback
-        self._bell: Bell | None = None
+        self._connected = False
+        self._bell = Bell(self._connect)
         if application() is None:
-            self._bell = Bell(self._connect)
             self._bell.ring()
         else:
             self._connect()
 
     def _connect(self) -> None:
         application().aboutToQuit.connect(self._ended)
+        self._connected = True
 
     def _ended(self) -> None:
         self._callback()
 
     def close(self) -> None:
         """Called on the main thread: do not call back any more."""
-        if self._bell is not None:
-            self._bell.close()
+        self._bell.close()
         app = application()
-        if app is not None:
-            # What the bindings raise where it never was connected.
+        if self._connected and app is not None:
+            # What the bindings raise if that was an earlier application.
             with suppress(RuntimeError, TypeError):
                 app.aboutToQuit.disconnect(self._ended)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hosts.runs import Run, need, run_cell, wait_for
+from hosts.runs import SECONDS, Run, need, run_cell, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,8 +64,10 @@ class Program(Run):
         answer = self.folder / "answer"
 
         def look() -> bool:
-            assert self.process.poll() is None, self.output
-            return answer.exists()
+            ended = self.process.poll() is not None
+            there = answer.exists()
+            assert there or not ended, self.output
+            return there
 
         wait_for(look, f"an answer to {expression}")
         value = json.loads(answer.read_text())
@@ -101,10 +103,11 @@ def start(binding: str, tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Write a program and start it, with hostkernel or without."""
     with ExitStack() as programs:
 
-        def start(kind: type[Program], end: str = "main()") -> Program:
+        def start(kind: type[Program], end: str = "main()", *options: str) -> Program:
             file = tmp_path / "program.py"
             file.write_text(f"{PROGRAM}\n{end}\n", encoding="utf-8")
-            args = (str(file),) if kind is PlainProgram else ("--host", "qt", str(file))
+            run = () if kind is PlainProgram else ("--host", "qt", *options)
+            args = (*run, str(file))
             program = kind(tmp_path, *args, QT_API=binding, QT_QPA_PLATFORM="offscreen")
             programs.callback(program.close)
             return program
@@ -199,6 +202,24 @@ while not dialog.isVisible():
     assert run_cell(client, "results") == "[1]"
 
 
+def test_what_cells_define_can_be_pickled(window: Run) -> None:
+    cell = "import pickle\nclass Mine: pass\npickle.loads(pickle.dumps(Mine)) is Mine"
+    assert run_cell(window.client(), cell) == "True"
+
+
+@pytest.mark.parametrize("code", ["import time; time.sleep(100)", "while True: pass"])
+def test_a_cell_is_interrupted(window: Run, code: str) -> None:
+    client = window.client()
+    request = client.execute(f"print('running')\n{code}")
+    while client.get_iopub_msg(timeout=SECONDS)["msg_type"] != "stream":
+        pass
+    client.control_channel.send(client.session.msg("interrupt_request", {}))
+    reply = client.get_shell_msg(timeout=SECONDS)
+    assert reply["parent_header"]["msg_id"] == request
+    assert reply["content"]["ename"] == "KeyboardInterrupt"
+    assert run_cell(client, f"{REACH}\nwindow.isVisible()") == "True"
+
+
 def test_gui_magic_names_the_loop_that_runs_anyway(window: Run) -> None:
     assert run_cell(window.client(), "%gui qt\n1") == "1"
 
@@ -241,6 +262,63 @@ def test_the_program_goes_on_without_its_kernel(start: Callable[..., Program]) -
     wait_for(lambda: run.do("beats") > beats, "the program's own timer")
     run.do("QtCore.QTimer.singleShot(0, lambda: app.exit(5))")
     assert run.end() == 5
+
+
+def test_a_client_may_end_the_program_where_the_settings_say_so(
+    start: Callable[..., Program],
+) -> None:
+    asked = """
+class Window(QtWidgets.QWidget):
+    def closeEvent(self, event):
+        print("asked to close", flush=True)
+
+def show():
+    global window
+    window = Window()
+    window.show()
+
+main(show)
+"""
+    run = start(Program, asked, "--set", "kernel.on_shutdown=exit-host")
+    run.client().shutdown()
+    assert run.end() == 0
+    assert "asked to close" in run.output
+    assert run.files() == []
+
+
+def test_a_program_may_run_its_loop_twice(start: Callable[..., Program]) -> None:
+    twice = """
+app = QtWidgets.QApplication(sys.argv)
+QtCore.QTimer.singleShot(0, app.quit)
+app.exec()
+import hostkernel
+print("kernel of the first loop:", hostkernel.current(), flush=True)
+app.shutdown() if hasattr(app, "shutdown") else None
+del app
+main(hostkernel.start)
+"""
+    run = start(Program, twice)
+    wait_for(lambda: "first loop: None" in run.output, "the end of the first loop")
+    assert run_cell(run.client(), "from __main__ import beats; beats >= 0") == "True"
+    run.do("QtCore.QTimer.singleShot(0, app.quit)")
+    assert run.end() == 0
+
+
+@pytest.mark.parametrize(
+    ("script", "status", "said"),
+    [
+        ("print('no Qt at all')", 0, "no Qt at all"),
+        ("raise SystemExit(4)", 4, ""),
+        ("1 / 0", 1, "ZeroDivisionError"),
+    ],
+)
+def test_the_scripts_end_is_the_kernels_end(
+    start: Callable[..., Program], script: str, status: int, said: str
+) -> None:
+    run = start(Program, script)
+    assert run.end() == status
+    assert said in run.output
+    assert run.files() == []
 
 
 def test_start_just_before_exec(start: Callable[..., Program]) -> None:

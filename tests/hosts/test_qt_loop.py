@@ -21,7 +21,7 @@ PRELUDE = """
 import gc, importlib, json, sys, threading
 from hostkernel.host import HostSettings
 from hostkernel_qt.adapter import QtHost
-from hostkernel_qt.loop import ExitBell, QtLoop
+from hostkernel_qt.loop import QtLoop
 
 BINDING = sys.argv[1]
 
@@ -153,10 +153,8 @@ def test_a_wake_before_the_loop_runs_is_not_lost(
     run: Callable[..., dict[str, Any]], before: str
 ) -> None:
     facts = run(f"""
-ended = []
 {before}
 loop.start(tick)
-bell = ExitBell(lambda: ended.append(len(ticks)))
 thread = threading.Thread(target=loop.wake)
 thread.start()
 thread.join()
@@ -164,14 +162,13 @@ make_app()
 early = len(ticks)
 turn()
 loop.stop()
-bell.close()
 turn()
 finders = [repr(finder) for finder in sys.meta_path if "hostkernel" in repr(finder)]
 spec = QtCore.__spec__
 loaders = [repr(loader) for loader in (spec.loader, QtCore.__loader__)]
-say(early=early, ticks=ticks, ended=ended, finders=finders, loaders=loaders)
+say(early=early, ticks=ticks, finders=finders, loaders=loaders)
 """)
-    assert (facts["early"], facts["ticks"], facts["ended"]) == (0, [True], [1])
+    assert (facts["early"], facts["ticks"]) == (0, [True])
     assert facts["finders"] == []
     assert not any("hostkernel" in loader for loader in facts["loaders"])
 
@@ -180,10 +177,8 @@ def test_a_program_that_never_comes_to_qt(run: Callable[..., dict[str, Any]]) ->
     facts = run("""
 before = list(sys.meta_path)
 loop.start(tick)
-bell = ExitBell(tick)
 loop.wake()
 loop.stop()
-bell.close()
 say(ticks=ticks, loaded=f"{BINDING}.QtCore" in sys.modules, same=sys.meta_path == before)
 """)
     assert facts == {"ticks": [], "loaded": False, "same": True}
@@ -217,29 +212,26 @@ say(message=message, ticks=ticks)
 def test_no_tick_comes_after_stop_and_nothing_stays(run: Callable[..., dict[str, Any]]) -> None:
     facts = run("""
 make_app()
-def timers():
+def objects():
     gc.collect()
-    return sum(isinstance(thing, QtCore.QTimer) for thing in gc.get_objects())
+    return sum(isinstance(thing, QtCore.QObject) for thing in gc.get_objects())
 counts = []
 for cycle in range(10):
     loop = QtLoop()
     loop.start(tick)
-    bell = ExitBell(tick)
     loop.wake()
     turn()
     loop.wake()
     loop.stop()
     loop.wake()
-    bell.close()
     turn()
-    counts.append((len(ticks), timers(), len(app.children())))
+    own = len(QtCore.QThread.currentThread().children())
+    counts.append((len(ticks), objects(), len(app.children()), own))
 say(counts=counts)
 """)
-    ticks, timers, children = zip(*facts["counts"], strict=True)
-    # The ExitBell has heard the end of the first turn of each cycle as well.
-    assert ticks == tuple(range(2, 21, 2))
-    assert len(set(timers)) == 1
-    assert len(set(children)) == 1
+    ticks, *others = zip(*facts["counts"], strict=True)
+    assert ticks == tuple(range(1, 11))
+    assert [len(set(counts)) for counts in others] == [1, 1, 1]
 
 
 def test_stop_inside_a_tick(run: Callable[..., dict[str, Any]]) -> None:
@@ -351,6 +343,38 @@ thread.join()
 say(vetoes=vetoes)
 """)
     assert facts["vetoes"] == ["the QApplication lives on another thread; start the kernel there"]
+
+
+@pytest.mark.parametrize("before", ["", "load()", "make_app()"])
+def test_on_exit_hears_the_end_of_the_program_until_it_is_undone(
+    run: Callable[..., dict[str, Any]], before: str
+) -> None:
+    facts = run(f"""
+{before}
+undo = QtHost(HostSettings()).on_exit(tick)
+make_app()
+call_later(app.quit)
+app.exec()
+heard = len(ticks)
+undo()
+turn()
+say(heard=heard, after=len(ticks))
+""")
+    assert facts == {"heard": 1, "after": 1}
+
+
+@pytest.mark.parametrize("before", ["", "load()", "make_app()"])
+def test_on_exit_may_be_undone_before_the_loop_runs(
+    run: Callable[..., dict[str, Any]], before: str
+) -> None:
+    facts = run(f"""
+{before}
+QtHost(HostSettings()).on_exit(tick)()
+make_app()
+turn()
+say(heard=len(ticks))
+""")
+    assert facts == {"heard": 0}
 
 
 @pytest.mark.parametrize(

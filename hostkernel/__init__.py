@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         ScriptNotFoundError,
         SelectionError,
         ShellExistsError,
+        StartError,
         UnknownHostError,
         WrongThreadError,
     )
@@ -75,6 +76,7 @@ __all__ = [
     "ScriptNotFoundError",
     "SelectionError",
     "ShellExistsError",
+    "StartError",
     "UnknownHostError",
     "WrongThreadError",
     "current",

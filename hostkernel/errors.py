@@ -14,6 +14,7 @@ HostkernelError
 │   ├── AlreadyRunningError       start while running
 │   ├── NotRunningError           stop while stopped
 │   ├── ShellExistsError          this process already has an IPython shell
+│   ├── StartError                the kernel's own parts could not be set up
 │   ├── WrongThreadError          called off the host's main thread
 │   ├── KernelTimeoutError        the main thread did not take a call in time
 │   └── RequestError              a running kernel did not do what it was asked from outside
@@ -52,6 +53,7 @@ __all__ = [
     "ScriptNotFoundError",
     "SelectionError",
     "ShellExistsError",
+    "StartError",
     "UnknownHostError",
     "WrongThreadError",
 ]
@@ -152,7 +154,11 @@ class UnknownHostError(HostError):
     broken: Sequence[PluginError] = ()
 
     def __str__(self) -> str:
-        what = f"there is no host {self.name!r}." if self.name else "no host fits this process."
+        what = (
+            f"there is no host {self.name!r}."
+            if self.name is not None
+            else "no host fits this process."
+        )
         guess = f" Did you mean {self.nearest}?" if self.nearest else ""
         known = f" Known: {', '.join(self.known) or 'none'}"
         left_out = "".join(f"\n  left out: {problem}" for problem in self.broken)
@@ -259,6 +265,16 @@ class ShellExistsError(KernelError):
             f"this process already runs an IPython shell ({self.shell}), and Python allows one: "
             "it is probably a notebook, Spyder or an IPython console already"
         )
+
+
+@dataclass(eq=False)
+class StartError(KernelError):
+    """A part of the kernel could not be set up; all is as it was before."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"the kernel could not start: {self.reason}"
 
 
 @dataclass(eq=False)

@@ -18,6 +18,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Type
 
 from hostkernel.connection import ConnectionInfo
+from hostkernel.errors import StartError
 
 from .output import CellStream
 from .shell import HostIPythonKernel
@@ -106,8 +107,7 @@ class HostKernelApp(IPKernelApp):
 
     def exit(self, exit_status: int | str = 0) -> NoReturn:
         """Original: ``sys.exit``, which would end the host."""
-        message = f"IPython could not be configured (status {exit_status}); see the log"
-        raise RuntimeError(message)
+        raise StartError(f"IPython cannot be configured (status {exit_status}); see the log")
 
     def init_crash_handler(self) -> None:
         """Original: replaces ``sys.excepthook``."""
@@ -214,8 +214,9 @@ class HostKernelApp(IPKernelApp):
             stream.send()
         self._run_in_shell_channel(self._flush_replies)
         flushed = threading.Event()
-        self.iopub_thread.schedule(flushed.set)
-        flushed.wait(timeout=10)
+        if self.iopub_thread.thread.is_alive():
+            self.iopub_thread.schedule(flushed.set)
+            flushed.wait(timeout=10)
 
     def _flush_replies(self) -> None:
         # Private: the pair on which the main thread hands replies to the shell channel.
@@ -224,6 +225,8 @@ class HostKernelApp(IPKernelApp):
 
     def _run_in_shell_channel(self, function: Any) -> None:
         done = threading.Event()
+        if not self.shell_channel_thread.is_alive():
+            return
 
         def call() -> None:
             try:
@@ -236,10 +239,15 @@ class HostKernelApp(IPKernelApp):
 
     def cancel_service_tasks(self) -> None:
         """Cancel what ipykernel leaves pending on its own loops; asyncio would complain."""
-        for loop in (self.control_thread.io_loop, self.iopub_thread.io_loop):
-            done = threading.Event()
-            loop.add_callback(_cancel_tasks, done)
-            done.wait(timeout=10)
+        services = (
+            (self.control_thread, self.control_thread.io_loop),
+            (self.iopub_thread.thread, self.iopub_thread.io_loop),
+        )
+        for thread, loop in services:
+            if thread.is_alive():
+                done = threading.Event()
+                loop.add_callback(_cancel_tasks, done)
+                done.wait(timeout=10)
 
 
 async def _cancel_tasks(done: threading.Event) -> None:

@@ -76,21 +76,27 @@ class LateDebuggerKernel(IPythonKernel):
 
     async def do_debug_request(self, msg: dict[str, Any]) -> Any:
         """Original; the first one makes the debugger."""
-        with _quiet():
-            from ipykernel.debugger import Debugger, _is_debugpy_available
-        if self.debugger is None and _is_debugpy_available:
-            self.debugger = Debugger(
-                self.log,
-                self.debugpy_stream,
-                self._publish_debug_event,
-                self.debug_shell_socket,
-                self.session,
-                self._kernel_modules,
-                self.debug_just_my_code,
-                self.filter_internal_frames,
-            )
-            self._debugged.set()
+        if self.debugger is None:
+            with _quiet(), self.owner.residue.debugging():
+                self._make_debugger()
         return await super().do_debug_request(msg)
+
+    def _make_debugger(self) -> None:
+        from ipykernel.debugger import Debugger, _is_debugpy_available
+
+        if not _is_debugpy_available:
+            return
+        self.debugger = Debugger(
+            self.log,
+            self.debugpy_stream,
+            self._publish_debug_event,
+            self.debug_shell_socket,
+            self.session,
+            self._kernel_modules,
+            self.debug_just_my_code,
+            self.filter_internal_frames,
+        )
+        self._debugged.set()
 
     async def poll_stopped_queue(self) -> None:
         """Original: asks the debugger from the start on."""

@@ -64,6 +64,7 @@ class Embedding:
         self.driver = driver
         self.streams: tuple[CellStream, CellStream] | tuple[()] = ()
         self.interrupter: Interrupter
+        self.residue: Residue
         self.threads: Threads
         self.endings = Endings(settings.kernel, self, carry_out)
         self._manager = manager
@@ -103,7 +104,7 @@ class Embedding:
         self._undo.callback(self._cells_as_main.remove)
         self._cells_as_main.install()
         self._furnish()
-        self._residue.settle()
+        self.residue.settle()
         self._undo.callback(self.kernel.cancel_requests)
         self._undo.callback(self._endpoint.withdraw)
         self._endpoint.publish(info, host=self.host.name, title=self._title())
@@ -121,8 +122,8 @@ class Embedding:
         self._undo.callback(SignalHandlers(numbers, self.driver.loop, called).close)
 
     def _keep_ledger(self) -> None:
-        self._residue = Residue()
-        self._undo.callback(lambda: self._report.extend(self._residue.restore()))
+        self.residue = Residue()
+        self._undo.callback(lambda: self._report.extend(self.residue.restore()))
         level = log.level
         log.setLevel(self._settings.kernel.log_level.upper())
         self._undo.callback(log.setLevel, level)
@@ -151,7 +152,7 @@ class Embedding:
 
     def renew(self) -> None:
         """Soft restart: fresh namespace, shell and comms on the same sockets."""
-        with self._residue.renewing():
+        with self.residue.renewing():
             self._session.renew()
             self._furnish()
         self.kernel.reopen()

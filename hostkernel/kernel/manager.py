@@ -151,6 +151,7 @@ class HostKernelManager:
         Raises:
             AlreadyRunningError: it is running, or another kernel is in this process.
             ShellExistsError: this process has an IPython shell that is not ours.
+            StartError: IPython cannot be set up.
             HostVetoError: the adapter refuses.
             ConnectionFileError: the launcher's file cannot be used.
             zmq.ZMQError: a port is taken. Like after any failure, all is as it was before.
@@ -338,6 +339,8 @@ class HostKernelManager:
             self._embedding.endings.post(Ending("exit-host" if exit_host else "stop", reason))
 
     def _running(self, action: str) -> tuple[Embedding, Driver]:
+        if self._pid != os.getpid():
+            raise NotRunningError(action, "its parent process's")
         if self._state is not State.RUNNING or self._embedding is None or self._driver is None:
             raise NotRunningError(action, self._state.value)
         return self._embedding, self._driver
@@ -363,6 +366,8 @@ class HostKernelManager:
 
     def _host_ends(self) -> None:
         """The host is going away: in the middle of a cell, only its traces can be removed."""
+        if self._pid != os.getpid():
+            return  # a forked child, which has copies of everything and owns nothing
         if self._state is not State.RUNNING or self._embedding is None or self._driver is None:
             return
         if self._driver.here and not self._inside(self._embedding, self._driver):

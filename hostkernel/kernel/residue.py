@@ -27,24 +27,18 @@ _MISSING = object()
 
 # Modules that are imported here are imported by ipykernel in any case.
 _ATTRIBUTES = {
-    "sys": (
-        *("stdout", "stderr", "displayhook", "excepthook", "breakpointhook"),
-        *("ps1", "ps2", "ps3"),
-    ),
-    "builtins": (
-        *("__IPYTHON__", "display", "get_ipython", "input", "exit", "quit"),
-        *("execfile", "runfile"),
-    ),
+    "sys": ("stdout", "stderr", "displayhook", "excepthook", "ps1", "ps2", "ps3"),
+    "builtins": ("__IPYTHON__", "display", "get_ipython", "input", "exit", "quit"),
     "pdb": ("Pdb", "set_trace"),
     "IPython.core.debugger": ("Pdb",),
     "faulthandler": ("enable", "register"),
     "getpass": ("getpass",),
     "comm": ("create_comm", "get_comm_manager"),
 }
-
-# Set by an import that only a process's first kernel makes, and wanted by each.
-_FROM_IMPORTS = ("sys.breakpointhook",)
-_imported: dict[str, object] = {}
+_DEBUGGERS = {"sys": ("breakpointhook",), "builtins": ("execfile", "runfile")}
+_DEBUGGERS_VARIABLE = "PYDEVD_USE_FRAME_EVAL"
+# What the debugger's import left there, which happens once in the life of a process.
+_after_debuggers_import: dict[str, object] = {}
 
 
 @dataclass
@@ -111,28 +105,24 @@ class Residue:
     """The ledger of one kernel. Made before anything is changed."""
 
     def __init__(self) -> None:
-        self._slots = [*_attributes(), _slot('sys.modules["__main__"]', sys.modules, "__main__")]
+        self._slots = [
+            *_attributes(_ATTRIBUTES),
+            _slot('sys.modules["__main__"]', sys.modules, "__main__"),
+        ]
         self._environment = dict(os.environ)
         self._lists = [_Entries(lambda: sys.path), _Entries(_warning_filters)]
         self._settled = False
-        for slot in self._slots:
-            if slot.name in _imported:
-                slot.put(_imported[slot.name])
 
     def settle(self) -> None:
         """The start is over: what differs now is ours."""
         self._settled = True
         names = self._environment.keys() | os.environ.keys()
-        self._slots += [
-            _Slot(f"os.environ[{name!r}]", os.environ, name, self._environment.get(name, _MISSING))
-            for name in sorted(names)
-        ]
+        self._slots += [_variable(name, self._environment.get(name)) for name in sorted(names)]
         for slot in self._slots:
             slot.after = slot.found
         self._slots = [slot for slot in self._slots if slot.is_touched]
         for entries in self._lists:
             entries.settle()
-        _imported.update({s.name: s.after for s in self._slots if s.name in _FROM_IMPORTS})
 
     @contextmanager
     def renewing(self) -> Iterator[None]:
@@ -143,6 +133,24 @@ class Residue:
         finally:
             for slot in ours:
                 slot.after = slot.found
+
+    @contextmanager
+    def debugging(self) -> Iterator[None]:
+        """While inside, the debugger is imported, in any thread.
+
+        What that changes, only once in a process, is there for each kernel that debugs, and
+        put back with the rest.
+        """
+        variable = _variable(_DEBUGGERS_VARIABLE, os.environ.get(_DEBUGGERS_VARIABLE))
+        slots = [*_attributes(_DEBUGGERS), variable]
+        try:
+            yield
+        finally:
+            for slot in slots:
+                slot.after = _after_debuggers_import.setdefault(slot.name, slot.found)
+                if not slot.is_ours:
+                    slot.put(slot.after)
+            self._slots += [slot for slot in slots if slot.is_touched]
 
     def restore(self) -> list[str]:
         """Put everything back; a sentence for each item that was not.
@@ -158,10 +166,15 @@ class Residue:
         return [left for slot in self._slots if (left := slot.restore()) is not None]
 
 
-def _attributes() -> Iterator[_Slot]:
-    for module, names in _ATTRIBUTES.items():
+def _attributes(names: Mapping[str, tuple[str, ...]]) -> Iterator[_Slot]:
+    for module, attributes in names.items():
         place = vars(importlib.import_module(module))
-        yield from (_slot(f"{module}.{name}", place, name) for name in names)
+        yield from (_slot(f"{module}.{name}", place, name) for name in attributes)
+
+
+def _variable(name: str, before: str | None) -> _Slot:
+    value = _MISSING if before is None else before
+    return _Slot(f"os.environ[{name!r}]", os.environ, name, value)
 
 
 def _slot(name: str, place: MutableMapping[str, Any], key: str) -> _Slot:

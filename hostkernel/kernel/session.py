@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import ipykernel.ipkernel
 
+from hostkernel.errors import StartError
+
 from . import comms
 from .app import HostKernelApp
 from .namespace import let_go
@@ -64,11 +66,18 @@ class KernelSession:
         """Take the sockets and begin to answer; ``info`` with the ports that were taken."""
         self._app.use(info)
         with self._atexit.recording():
-            self._app.initialize([])
+            self._initialize()
         self._app.kernel.start()
         # The manager has one entry of its own, which does all of this and more.
         self._atexit.unregister()
         return self._app.taken(info)
+
+    def _initialize(self) -> None:
+        try:
+            self._app.initialize([])
+        except SystemExit as error:
+            # From the user's own IPython configuration: it must not end the host.
+            raise StartError(f"SystemExit({error.code!r}) while IPython was set up") from error
 
     def furnish(self, namespace: Iterable[Mapping[str, object]], extensions: Iterable[str]) -> None:
         """Give a fresh shell the names and IPython extensions that plugins bring."""

@@ -22,6 +22,7 @@ from traitlets import Type, observe
 
 from .debugger import LateDebuggerKernel
 from .residue import restore_environment
+from .sharing import Sharing
 from .turns import Turns
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from .interrupt import Interrupter
     from .output import CellStream, Threads
+    from .residue import Residue
 
 __all__ = ["HostIPythonKernel", "HostShell", "Owner", "Stepped"]
 
@@ -52,6 +54,7 @@ class Owner(Protocol):
 
     host: Host
     interrupter: Interrupter
+    residue: Residue
     streams: tuple[CellStream, CellStream] | tuple[()]
     threads: Threads
 
@@ -167,6 +170,8 @@ class HostShell(ZMQInteractiveShell):
     async def run_cell_async(self, raw_cell: str, *args: Any, **kwargs: Any) -> Any:
         """Run a cell, each step of it where the host wants it and interruptible."""
         owner = self._owner
+        if not kwargs.get("silent"):
+            self.kernel.tell_that_it_shares()
         owner.cell_begins(raw_cell)
         result = await Stepped(super().run_cell_async(raw_cell, *args, **kwargs), self._step)
         owner.cell_ended(raw_cell, result)
@@ -201,6 +206,8 @@ class HostIPythonKernel(LateDebuggerKernel):
         self._open.set()
         self._idle.set()
         self._turns = Turns(self._tell_that_the_host_is_busy)
+        self._sharing = Sharing()
+        self._renewals = 0
 
     @property
     def is_busy(self) -> bool:
@@ -218,9 +225,21 @@ class HostIPythonKernel(LateDebuggerKernel):
     def _tell_that_the_host_is_busy(self, header: Mapping[str, Any]) -> None:
         if not self._idle.is_set():  # It waits for another cell, as in any kernel.
             return
-        text = f"{self.owner.host.name} is busy: this cell runs when it is free again.\n"
+        name = self.owner.host.name
+        self._tell(f"{name} is busy: this cell runs when it is free again.\n", {"header": header})
+
+    def tell_that_it_shares(self) -> None:
+        """Tell a client whose first cell runs now, if others hold the kernel too."""
+        parent = self.get_parent("shell")
+        if self._sharing.is_news(parent.get("header", {})):
+            text = (
+                f"This kernel is shared: another notebook is open on this {self.owner.host.name} "
+                "(names are common to both, and a restart is a restart for both).\n"
+            )
+            self._tell(text, parent)
+
+    def _tell(self, text: str, parent: Mapping[str, Any]) -> None:
         content = {"name": "stderr", "text": text}
-        parent = {"header": header}
         self.session.send(self.iopub_socket, "stream", content, parent, ident=b"stream.stderr")
 
     async def dispatch_shell(self, msg: Any, /, *args: Any, **kwargs: Any) -> None:
@@ -250,7 +269,8 @@ class HostIPythonKernel(LateDebuggerKernel):
             await asyncio.wait_for(self._idle.wait(), seconds)
 
     def reopen(self) -> None:
-        """Serve the requests that were held back."""
+        """Serve the requests that were held back, now that the shell is a new one."""
+        self._renewals += 1
         self._open.set()
 
     def cancel_requests(self) -> None:
@@ -329,17 +349,29 @@ class HostIPythonKernel(LateDebuggerKernel):
     async def hostkernel_request(self, stream: Any, ident: Any, parent: Any) -> None:
         """Our own control message, which no policy blocks.
 
-        Content: ``{"action": "stop" | "restart" | "interrupt" | "status", "exit_host": bool}``;
-        the reply is a ``hostkernel_reply`` with ``status`` ``"ok"`` and ``state`` ``"busy"`` or
-        ``"idle"``, or with ``status`` ``"error"``, ``ename`` and ``evalue``.
+        Content: ``{"action": "stop" | "restart" | "interrupt" | "status", "exit_host": bool}``,
+        or ``{"action": "attach" | "detach", "holder": ...}``, see :class:`Holder`. The reply is
+        a ``hostkernel_reply`` with ``status`` ``"ok"``, ``state`` ``"busy"`` or ``"idle"``,
+        ``holders`` and ``renewals``, the number of restarts in place; or with ``status``
+        ``"error"``, ``ename`` and ``evalue``.
         """
-        content = parent["content"]
-        reply = {"status": "ok", "state": "busy" if self.is_busy else "idle"}
         try:
-            self.owner.request(str(content["action"]), exit_host=bool(content.get("exit_host")))
+            reply = self._obey(parent["content"])
         except Exception as error:
             reply = {"status": "error", "ename": type(error).__name__, "evalue": str(error)}
         self.session.send(stream, "hostkernel_reply", reply, parent, ident=ident)
+
+    def _obey(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        action = str(content["action"])
+        if action == "attach":
+            self._sharing.attach(content["holder"])
+        elif action == "detach":
+            self._sharing.detach(content["holder"])
+        else:
+            self.owner.request(action, exit_host=bool(content.get("exit_host")))
+        state = "busy" if self.is_busy else "idle"
+        holders, renewals = self._sharing.holders, self._renewals
+        return {"status": "ok", "state": state, "holders": holders, "renewals": renewals}
 
     # Subshells run cells on another thread, which is fatal to most hosts' API.
 

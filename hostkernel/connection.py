@@ -8,13 +8,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import stat
 import tempfile
+from hashlib import algorithms_guaranteed
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from .errors import ConnectionFileError
 
@@ -67,7 +77,7 @@ class ConnectionInfo(BaseModel):
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
     transport: Literal["tcp", "ipc"] = "tcp"
-    ip: str = "127.0.0.1"
+    ip: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     shell_port: Port = 0
     iopub_port: Port = 0
     stdin_port: Port = 0
@@ -79,6 +89,32 @@ class ConnectionInfo(BaseModel):
     curve_publickey: str | None = None
     curve_secretkey: SecretStr | None = None
     hostkernel: HostFacts | None = None
+
+    @field_validator("key")
+    @classmethod
+    def _has_bytes(cls, value: SecretStr) -> SecretStr:
+        value.get_secret_value().encode()
+        return value
+
+    @field_validator("signature_scheme")
+    @classmethod
+    def _is_a_digest(cls, value: str) -> str:
+        if value.removeprefix("hmac-") not in _DIGESTS:
+            message = f"there is no digest {value.removeprefix('hmac-')!r}; use hmac-sha256"
+            raise ValueError(message)
+        return value
+
+    @model_validator(mode="after")
+    def _curve_keys_are_a_pair(self) -> Self:
+        secret = self.curve_secretkey and self.curve_secretkey.get_secret_value()
+        keys = [key for key in (self.curve_publickey, secret) if key is not None]
+        if len(keys) == 1:
+            message = "curve_publickey and curve_secretkey come together or not at all"
+            raise ValueError(message)
+        if not all(re.fullmatch(_Z85_KEY, key) for key in keys):
+            message = "curve_publickey and curve_secretkey must be 40 characters of Z85 each"
+            raise ValueError(message)
+        return self
 
     @classmethod
     def fresh(cls, ip: str = "127.0.0.1", *, encrypted: bool = False) -> Self:
@@ -99,13 +135,13 @@ class ConnectionInfo(BaseModel):
             ConnectionFileError: missing, unreadable, not JSON, or a field is missing or wrong.
         """
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
+            content = json.loads(_read_regular(file))
         except FileNotFoundError:
             raise ConnectionFileError(file, "there is no such file") from None
         except OSError as error:
             raise ConnectionFileError(file, error.strerror or str(error)) from error
-        except ValueError as error:
-            raise ConnectionFileError(file, f"this is not JSON: {error}") from error
+        except (ValueError, RecursionError) as error:
+            raise ConnectionFileError(file, f"this is not JSON: {error}") from None
         if not isinstance(content, dict):
             raise ConnectionFileError(file, "expected a JSON object")
         return cls._checked(file, content)
@@ -174,7 +210,16 @@ class ConnectionInfo(BaseModel):
 
 
 _CHANNELS = ("shell", "iopub", "stdin", "control", "hb")
+_DIGESTS = frozenset(name for name in algorithms_guaranteed if not name.startswith("shake"))
+_Z85_KEY = r"[0-9a-zA-Z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}"
 _REQUIRED = (*(f"{channel}_port" for channel in _CHANNELS), "ip", "transport", "key")
+
+
+def _read_regular(file: Path) -> str:
+    # Reading a pipe would wait for somebody to write to it.
+    if file.exists() and not file.is_file():
+        raise ConnectionFileError(file, "this is not a file")
+    return file.read_text(encoding="utf-8")
 
 
 def _write_private(file: Path, text: str) -> None:

@@ -44,7 +44,7 @@ def make_busy(world: World) -> Command:
         (["--host", ""], "there is no host ''"),
         (["-f", "broken.json"], "broken.json: this is not JSON"),
         (["-f", "empty.json"], "empty.json: this is not JSON"),
-        (["-f", "."], "Is a directory"),
+        (["-f", "."], "this is not a file"),
         (["nothing.py"], "there is no script 'nothing.py'"),
         (["--set", "kernel.log_lvel=debug"], "did you mean kernel.log_level?"),
         (["--set", "kernel"], "KEY=VALUE"),

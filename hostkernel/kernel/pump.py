@@ -232,6 +232,8 @@ class Pump:
             self._due = True
             wake()
 
+        # What the loop was left with when the kernel had come up is not waited for by anybody.
+        self.selector.deadline = time.monotonic()
         self._waiter = Waiter(self.selector, due)
         self._waiter.start()
 

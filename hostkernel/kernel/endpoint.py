@@ -75,7 +75,9 @@ class Endpoint:
             title=title,
             owned=self._launcher is None,
         )
-        self.info = info.model_copy(update={"hostkernel": facts})
+        # Jupyter servers leave out external kernels without a name.
+        name = info.kernel_name or f"hostkernel-{host}"
+        self.info = info.model_copy(update={"hostkernel": facts, "kernel_name": name})
         self.info.write(self.file)
 
     def withdraw(self) -> None:

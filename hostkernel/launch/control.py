@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Action", "ask", "client"]
 
-Action = Literal["stop", "interrupt", "restart"]
+Action = Literal["stop", "interrupt", "restart", "status", "attach", "detach"]
 
 _REQUEST, _REPLY = "hostkernel_request", "hostkernel_reply"
 
@@ -41,27 +41,30 @@ def client(info: ConnectionInfo) -> Iterator[BlockingKernelClient]:
 
 
 def ask(
-    info: ConnectionInfo, action: Action, *, exit_host: bool = False, timeout: float = 5.0
-) -> None:
-    """Ask a kernel to stop, restart or interrupt its cell; returns once it agreed.
+    info: ConnectionInfo, action: Action, *, timeout: float = 5.0, **details: object
+) -> dict[str, Any]:
+    """Ask a kernel to do something; returns once it agreed.
 
     No policy of the host's can refuse this: the request is signed with the kernel's key.
 
     Args:
         info: how to reach it.
         action: what to do.
-        exit_host: with ``stop``: end the host too, in its own order.
         timeout: seconds to wait for the answer.
+        details: more of the request: ``exit_host=True`` with ``stop`` ends the host too, in its
+            own order; ``holder`` says who attaches or detaches.
+
+    Returns:
+        The answer: ``state``, ``renewals``, ``holders``.
 
     Raises:
         RequestError: the kernel could not do it, or did not answer in time.
     """
     with client(info) as asking:
         asking.start_channels(shell=False, iopub=False, stdin=False, hb=False, control=True)
-        content = {"action": action, "exit_host": exit_host}
-        request = asking.session.msg(_REQUEST, content)
+        request = asking.session.msg(_REQUEST, {"action": action, **details})
         asking.control_channel.send(request)
-        _check(action, _reply(asking, request["header"]["msg_id"], action, timeout))
+        return _checked(action, _reply(asking, request["header"]["msg_id"], action, timeout))
 
 
 def _reply(
@@ -80,8 +83,9 @@ def _reply(
             return message
 
 
-def _check(action: str, reply: dict[str, Any]) -> None:
-    content = reply["content"]
+def _checked(action: str, reply: dict[str, Any]) -> dict[str, Any]:
+    content: dict[str, Any] = reply["content"]
     if reply["msg_type"] != _REPLY or content.get("status") != "ok":
         reason = content.get("evalue") or f"it answered {reply['msg_type']}"
         raise RequestError(action, reason)
+    return content

@@ -1,0 +1,81 @@
+"""Who holds the kernel for a notebook, and telling whoever comes second.
+
+Notebooks on one kernel share every name, and a restart is a restart for all: nothing in a
+client shows that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hostkernel import processes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Holder", "Sharing"]
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A kernel manager that has attached itself.
+
+    Attributes:
+        id: the manager's own id for this kernel.
+        pid: its process.
+        started: start time of that process, in the unit of :mod:`hostkernel.processes`.
+        machine: where ``pid`` means something.
+    """
+
+    id: str
+    pid: int
+    started: float
+    machine: str
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it may still hold the kernel; one that crashed has never said good-bye."""
+        return self.machine != processes.machine() or processes.alive(self.pid, self.started)
+
+
+class Sharing:
+    """The holders of the moment. Any thread."""
+
+    def __init__(self) -> None:
+        self._holders: dict[str, Holder] = {}
+        self._known: set[str] = set()
+        self._untold = 0
+
+    @property
+    def holders(self) -> int:
+        """How many hold the kernel."""
+        self._holders = {name: each for name, each in self._holders.items() if each.is_alive}
+        return len(self._holders)
+
+    def attach(self, content: Mapping[str, Any]) -> None:
+        """A manager attaches itself; if it is not the first, its client is to be told."""
+        holder = Holder(**content)
+        self._holders.pop(holder.id, None)
+        if self.holders:
+            self._untold += 1
+        self._holders[holder.id] = holder
+
+    def detach(self, content: Mapping[str, Any]) -> None:
+        """A manager lets go of the kernel."""
+        self._holders.pop(Holder(**content).id, None)
+
+    def is_news(self, header: Mapping[str, Any]) -> bool:
+        """Whether the client that sent ``header`` has to be told now, once, that it shares.
+
+        A client is known by its session, and a manager does not know its clients' sessions: the
+        first new one after the manager attached itself is taken for it.
+        """
+        session = str(header.get("session"))
+        if session in self._known:
+            return False
+        self._known.add(session)
+        if not self._untold:
+            return False
+        self._untold -= 1
+        return True

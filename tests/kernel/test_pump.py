@@ -288,6 +288,7 @@ def test_no_wake_after_close(pump: Pump) -> None:
     wakes: list[bool] = []
     pump.start(lambda: wakes.append(True))
     pump.close()
+    wakes.clear()
     pump.loop.call_soon_threadsafe(lambda: None)
     assert not [thread for thread in threading.enumerate() if "waiter" in thread.name]
     assert not wakes

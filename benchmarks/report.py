@@ -16,7 +16,7 @@ from kernels import ROOT
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["Report", "options", "spread"]
+__all__ = ["Report", "options", "positive", "spread"]
 
 _PLACES = (ROOT / "README.md", ROOT / "docs" / "benchmarks.md")
 _PACKAGES = ("hostkernel", "ipykernel", "pyzmq", "PySide6_Essentials", "PyQt6", "PyQt5")
@@ -96,6 +96,14 @@ def options(description: str, keys: Sequence[str]) -> argparse.ArgumentParser:
         "--write", action="store_true", help="also write the tables into README and docs"
     )
     return parser
+
+
+def positive(text: str) -> int:
+    """An option's value that says how many."""
+    if not text.isdecimal() or int(text) == 0:
+        message = f"expected a number, 1 or more, not {text!r}"
+        raise argparse.ArgumentTypeError(message)
+    return int(text)
 
 
 def spread(values: Sequence[float], digits: int) -> str:

@@ -13,12 +13,12 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from kernels import CONTENDERS, Contender, Lab, available
-from report import Report, options, spread
+from report import Report, options, positive, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_WARM_UP = 20
+_WARM_UP = 50  # a window draws its first pictures meanwhile
 _TARGETS = {"python": 1.05, "qt": 1.15, "blender-window": 1.3}
 _HEAD = (
     "| kernel | median, ms | rounds, ms | x stock | rounds | target |",
@@ -86,8 +86,10 @@ def _line(row: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = options(__doc__ or "", [contender.key for contender in CONTENDERS])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--count", type=int, default=300, help="cells of each kernel in a round")
+    parser.add_argument("--rounds", type=positive, default=5)
+    parser.add_argument(
+        "--count", type=positive, default=300, help="cells of each kernel in a round"
+    )
     arguments = parser.parse_args()
     contenders, left_out = available(arguments.hosts)
     times = measure(contenders, arguments.rounds, arguments.count)

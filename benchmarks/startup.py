@@ -14,7 +14,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from kernels import CONTENDERS, Contender, Lab, available
-from report import Report, options, spread
+from report import Report, options, positive, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,9 +98,9 @@ def tables(rows: Sequence[dict[str, Any]]) -> tuple[str, str]:
 def main() -> None:
     measured = [item for item in CONTENDERS if item.key in _TARGETS or item.own_start]
     parser = options(__doc__ or "", [contender.key for contender in measured])
-    parser.add_argument("--count", type=int, default=15, help="starts of each kernel")
+    parser.add_argument("--count", type=positive, default=15, help="starts of each kernel")
     parser.add_argument(
-        "--child-count", type=int, default=5, help="starts of each host in its own process"
+        "--child-count", type=positive, default=5, help="starts of each host in its own process"
     )
     arguments = parser.parse_args()
     contenders, left_out = available(arguments.hosts)

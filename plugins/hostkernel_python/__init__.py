@@ -64,10 +64,8 @@ class PythonHost(Host):
         _interrupt_main_thread()
 
     def _run_beside(self, kernel: Kernel, args: tuple[str, ...]) -> None:
-        script_path(args)
-        kernel.start()
         try:
-            run_script(args)
+            run_script(args, before=kernel.start)
         except KeyboardInterrupt:
             if not self._ending:
                 raise

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
     from hostkernel.host import Host
 
-__all__ = ["BlenderHost", "BlenderSettings", "hostkernel_hosts", "hostkernel_namespace"]
+__all__ = [
+    "BlenderHost",
+    "BlenderSettings",
+    "hostkernel_extensions",
+    "hostkernel_hosts",
+    "hostkernel_namespace",
+]
 
 
 @hookimpl
@@ -30,3 +36,9 @@ def hostkernel_namespace(host: Host) -> Mapping[str, object]:
     import bpy
 
     return {"bpy": bpy, "C": bpy.context, "D": bpy.data}
+
+
+@hookimpl
+def hostkernel_extensions(host: Host) -> Iterable[str]:
+    """``%viewport``, ``%render``, and pictures as results."""
+    return (f"{__name__}.magics",) if isinstance(host, BlenderHost) else ()

@@ -2,13 +2,14 @@
 
 Each round starts every kernel afresh, one after another so that none disturbs another, warms
 it up and then runs the cell `pass` so many times. A round trip lasts from sending the request
-until both its reply and its "idle" status have arrived. A ratio compares the medians of the
-same round.
+until both its reply and its "idle" status have arrived. Medians are those of all rounds together;
+the spread is that of the single rounds' medians.
 """
 
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -50,20 +51,20 @@ def _one_round(lab: Lab, contender: Contender, count: int) -> list[float]:
 
 
 def summarize(contenders: Sequence[Contender], times: Rounds) -> list[dict[str, Any]]:
-    stock = [median(cells) for cells in times["stock"]]
-    return [_row(contender, times[contender.key], stock) for contender in contenders]
+    return [_row(contender, times[contender.key], times["stock"]) for contender in contenders]
 
 
-def _row(contender: Contender, rounds: list[list[float]], stock: list[float]) -> dict[str, Any]:
-    medians = [median(cells) for cells in rounds]
-    ratios = [own / other for own, other in zip(medians, stock, strict=True)]
+def _row(
+    contender: Contender, rounds: list[list[float]], stock: list[list[float]]
+) -> dict[str, Any]:
+    pairs = zip(rounds, stock, strict=True)
     return {
         "key": contender.key,
         "kernel": contender.title,
-        "median_ms": median(cell for cells in rounds for cell in cells),
-        "round_medians_ms": medians,
-        "ratio": median(ratios),
-        "round_ratios": ratios,
+        "median_ms": median(chain(*rounds)),
+        "round_medians_ms": [median(cells) for cells in rounds],
+        "ratio": median(chain(*rounds)) / median(chain(*stock)),
+        "round_ratios": [median(own) / median(other) for own, other in pairs],
         "target": _TARGETS.get(contender.key),
     }
 

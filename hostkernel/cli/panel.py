@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
-
-from .failures import say
+from typing import TYPE_CHECKING, Self, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,15 +16,26 @@ if TYPE_CHECKING:
 __all__ = ["Spinner", "show_panel"]
 
 
-def show_panel(host: str, pid: int, kernel_id: str, connection_file: Path) -> None:
-    """Show how to reach a kernel that is up."""
+def show_panel(
+    host: str, pid: int, kernel_id: str, connection_file: Path, stream: TextIO | None = None
+) -> None:
+    """Show how to reach a kernel that is up.
+
+    Args:
+        host: the adapter's name.
+        pid: the host's process.
+        kernel_id: the kernel's id.
+        connection_file: where clients find it.
+        stream: where to; standard error by default.
+    """
+    stream = stream or sys.stderr
     rows = _rows(host, pid, kernel_id, connection_file)
     width = max(map(len, rows))
-    lines = [f"{name:{width}}  {value}" for name, value in rows.items()]
-    if sys.stderr.isatty():
-        _show_box(lines)
+    text = "\n".join(f"{name:{width}}  {value}" for name, value in rows.items())
+    if stream.isatty():
+        _show_box(text, stream)
     else:
-        say("\n".join(lines))
+        print(text, file=stream, flush=True)
 
 
 def _rows(host: str, pid: int, kernel_id: str, connection_file: Path) -> dict[str, str]:
@@ -49,14 +58,13 @@ def _existing(connection_file: Path) -> str:
     return connection_file.name if in_runtime else str(connection_file)
 
 
-def _show_box(lines: list[str]) -> None:
+def _show_box(text: str, stream: TextIO) -> None:
     # Rich takes longer to import than a kernel may take to answer: only where it is seen.
     from rich.console import Console
     from rich.panel import Panel
     from rich.text import Text
 
-    text = Text("\n".join(lines), overflow="fold")
-    Console(stderr=True).print(Panel.fit(text, title="hostkernel"), soft_wrap=True)
+    Console(file=stream).print(Panel.fit(Text(text, overflow="fold"), title="hostkernel"))
 
 
 class Spinner:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import uuid
 from functools import partial
 from pathlib import Path
@@ -95,12 +96,21 @@ def _run(
         args=args,
         connection_file=file,
         owns_process=owns_process,
+        parent=_launcher() if file else None,
+        windowed=launch.windowed,
     )
     if launch.in_process:
         return _become(prepared, launch, orders)
     if detach:
         return _detach(prepared, launch, orders)
     return _stay_with(prepared, launch, orders)
+
+
+def _launcher() -> int | None:
+    """The process that started us as a kernel, as jupyter_client says."""
+    pid = os.environ.get("JPY_PARENT_PID", "")
+    # On Windows it is no process id.
+    return int(pid) if pid.isdecimal() and os.name == "posix" else None
 
 
 def _become(prepared: Prepared, launch: Launch, orders: Orders) -> int:
@@ -117,8 +127,9 @@ def _become(prepared: Prepared, launch: Launch, orders: Orders) -> int:
 
         def ready(self, kernel_id: str, connection_file: str) -> None:
             super().ready(kernel_id, connection_file)
-            show_panel(orders.host, os.getpid(), kernel_id, Path(connection_file))
+            show_panel(orders.host, os.getpid(), kernel_id, Path(connection_file), console)
 
+    console = sys.stderr  # In a moment that will be the kernel's.
     report = Here()
     os.environ.update(launch.env)
     try:

@@ -263,8 +263,15 @@ class Host:
         return None
 
     def on_exit(self, callback: Callable[[], None]) -> Callable[[], None] | None:
-        """Called inside, at start, on the main thread: have ``callback`` called there when the
-        host ends. Return a function that takes the registration back."""
+        """Called inside, at start, on the main thread: arrange to hear of the host's end.
+
+        Args:
+            callback: to be called on the main thread when the host ends. Python's own atexit
+                is watched anyway.
+
+        Returns:
+            A function that takes the registration back, None if there is nothing to take back.
+        """
         return None
 
     def quit(self) -> None:
@@ -276,8 +283,10 @@ class Host:
         raise SystemExit(0)
 
     def main(self, kernel: Kernel, args: tuple[str, ...]) -> None:
-        """Called inside, on the main thread, by the bootstrap of a host that hostkernel
-        started: start the kernel and, where the host has no loop of its own, run it.
+        """Called inside, on the main thread, by the bootstrap: start the kernel.
+
+        Only in a host that hostkernel started. Where it has no loop of its own, run the kernel
+        here until it stops.
 
         Args:
             kernel: not started yet.
@@ -289,8 +298,11 @@ class Host:
     # Outside
 
     def find(self) -> Installation | None:
-        """Called outside: the application on this machine, None where there is nothing to
-        find. Raises HostNotFoundError."""
+        """Called outside: the application on this machine, None if there is nothing to find.
+
+        Raises:
+            HostNotFoundError: it is not there.
+        """
         return None
 
     def version(self, installation: Installation) -> str | None:
@@ -319,8 +331,10 @@ class Host:
         )
 
     def interpreter(self) -> Sequence[str]:
-        """Called on both sides: the command of the host's real Python. ``sys.executable`` is
-        something else in most hosts."""
+        """Called on both sides: the command of the host's real Python.
+
+        ``sys.executable`` is something else in most hosts.
+        """
         return (sys.executable,)
 
 

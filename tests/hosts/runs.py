@@ -47,7 +47,7 @@ class Run:
 
     def __init__(self, folder: Path, *args: str, **env: str) -> None:
         self.folder = folder
-        self.env = _environment(folder) | env
+        self.env = environment(folder) | env
         self._log = (folder / "run.log").open("wb")
         self.process = subprocess.Popen(
             [*self.command, *args],
@@ -140,7 +140,7 @@ class Run:
             self.process.wait()
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
     places = {
         "HOME": "home",
         "IPYTHONDIR": "ipython",

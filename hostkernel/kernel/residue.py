@@ -15,13 +15,12 @@ import threading
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping
 
-__all__ = ["AtexitRecord", "Residue", "cells_as_main", "restore_environment"]
+__all__ = ["AtexitRecord", "Residue", "restore_environment"]
 
 _MISSING = object()
 
@@ -224,35 +223,3 @@ def restore_environment(saved: Mapping[str, str | None]) -> None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-
-
-@contextmanager
-def cells_as_main(namespace: Callable[[], MutableMapping[str, Any]]) -> Iterator[None]:
-    """Let ``__main__.NAME`` find what cells defined, as pickle looks it up.
-
-    ``sys.modules["__main__"]`` stays the host's own module; names that it lacks are looked up
-    in the cells' namespace (PEP 562).
-
-    Args:
-        namespace: gives the cells' namespace of the moment.
-    """
-    main = sys.modules.get("__main__")
-    # The dictionary, not the module: a host may clear the latter while the kernel runs.
-    names = vars(main) if isinstance(main, ModuleType) else None
-    if names is None or "__getattr__" in names:
-        yield
-        return
-
-    def find(name: str) -> object:
-        try:
-            return namespace()[name]
-        except KeyError:
-            message = f"module '__main__' has no attribute {name!r}"
-            raise AttributeError(message) from None
-
-    names["__getattr__"] = find
-    try:
-        yield
-    finally:
-        if names.get("__getattr__") is find:
-            del names["__getattr__"]

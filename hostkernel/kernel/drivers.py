@@ -18,11 +18,12 @@ import asyncio
 import contextvars
 import logging
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from .pump import Pump, outer_loop_aside, run_loop
+from .pump import Pump, PumpSelector, outer_loop_aside, run_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -40,6 +41,7 @@ class Driver(ABC):
     mode: str
     loop: asyncio.AbstractEventLoop
     thread: int
+    _closing = False
 
     @property
     def here(self) -> bool:
@@ -51,13 +53,24 @@ class Driver(ABC):
     def in_step(self) -> bool:
         """Whether the caller is inside a step of a loop that is the kernel's own."""
 
+    @property
+    def step_seconds(self) -> float:
+        """For how long the step has lasted that runs now. Any thread.
+
+        0 where the loop waits, or where a step may be the host's own.
+        """
+        return 0.0
+
     @abstractmethod
     def run(self, function: Callable[[], None]) -> None:
         """Call ``function`` on the kernel's thread with :attr:`loop` running; wait for it."""
 
     @abstractmethod
     def defer(self, function: Callable[[], None]) -> None:
-        """Call ``function`` soon, on the kernel's thread, outside any step. Any thread."""
+        """Call ``function`` soon, on the kernel's thread, outside any step. Any thread.
+
+        Does nothing once the driver is being closed.
+        """
 
     def apart(self, function: Callable[[], None]) -> None:
         """Call ``function`` on the kernel's thread, outside any step; wait for it."""
@@ -66,7 +79,12 @@ class Driver(ABC):
     def settle(self, coroutine: Coroutine[Any, Any, object]) -> None:
         """Run the loop, on the kernel's thread and outside any step, until this is done."""
         with outer_loop_aside():
-            self.loop.run_until_complete(coroutine)
+            task = self.loop.create_task(coroutine)
+            task.add_done_callback(lambda _: self.loop.stop())
+            # Others stop the loop too, to have something done apart.
+            while not task.done():
+                self.loop.run_forever()
+            task.result()
 
     @property
     def sleeps(self) -> bool:
@@ -84,10 +102,19 @@ class Driver(ABC):
     def close(self) -> None:
         """Stop running the loop. On the kernel's thread, outside any step."""
 
+    def _leave(self, deferred: deque[Callable[[], None]]) -> None:
+        if deferred and not self._closing:
+            self.loop.stop()
+
     def _close_own_loop(self) -> None:
+        self._closing = True
         self.settle(_cancel_all(self.loop))
         self.settle(self.loop.shutdown_asyncgens())
         self.loop.close()
+
+
+def _seconds_since(moment: float | None) -> float:
+    return 0.0 if moment is None else time.monotonic() - moment
 
 
 async def _as_coroutine(function: Callable[[], None]) -> None:
@@ -123,6 +150,10 @@ class PumpedDriver(Driver):
     def in_step(self) -> bool:
         return self._pump.ticking and self.here
 
+    @property
+    def step_seconds(self) -> float:
+        return _seconds_since(self._pump.selector.busy_since) if self._pump.ticking else 0.0
+
     def run(self, function: Callable[[], None]) -> None:
         self.settle(_as_coroutine(function))
 
@@ -144,8 +175,10 @@ class PumpedDriver(Driver):
             log.exception("the host's loop cannot be woken")
 
     def defer(self, function: Callable[[], None]) -> None:
+        if self._closing:
+            return
         self._pump.after_slice.append(function)
-        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.loop.call_soon_threadsafe(self._leave, self._pump.after_slice)
 
     def close(self) -> None:
         self._pump.close()
@@ -161,7 +194,8 @@ class ServedDriver(Driver):
     mode = "served"
 
     def __init__(self) -> None:
-        self.loop = asyncio.SelectorEventLoop()
+        self._selector = PumpSelector()
+        self.loop = asyncio.SelectorEventLoop(self._selector)
         self.thread = threading.get_ident()
         self._deferred: deque[Callable[[], None]] = deque()
         self._stepping = False
@@ -169,6 +203,10 @@ class ServedDriver(Driver):
     @property
     def in_step(self) -> bool:
         return self._stepping and self.here
+
+    @property
+    def step_seconds(self) -> float:
+        return _seconds_since(self._selector.busy_since) if self._stepping else 0.0
 
     def run(self, function: Callable[[], None]) -> None:
         self.settle(_as_coroutine(function))
@@ -182,11 +220,20 @@ class ServedDriver(Driver):
             finally:
                 self._stepping = False
             while self._deferred:
-                self._deferred.popleft()()
+                self._run_apart(self._deferred.popleft())
+
+    @staticmethod
+    def _run_apart(function: Callable[[], None]) -> None:
+        try:
+            function()
+        except Exception:
+            log.exception("an action between two steps failed; the kernel goes on")
 
     def defer(self, function: Callable[[], None]) -> None:
+        if self._closing:
+            return
         self._deferred.append(function)
-        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.loop.call_soon_threadsafe(self._leave, self._deferred)
 
     def close(self) -> None:
         self._close_own_loop()
@@ -215,6 +262,10 @@ class ThreadDriver(Driver):
     @property
     def in_step(self) -> bool:
         return self._served.in_step
+
+    @property
+    def step_seconds(self) -> float:
+        return self._served.step_seconds
 
     def run(self, function: Callable[[], None]) -> None:
         asyncio.run_coroutine_threadsafe(_as_coroutine(function), self.loop).result()

@@ -100,6 +100,7 @@ class Embedding:
         self._session = KernelSession(self)
         self._undo.callback(self._session.close)
         info = self._session.start(self._endpoint.info)
+        self.interrupter.later = self._session.call_later
         self._cells_as_main = CellsAsMain(lambda: self._session.namespace)
         self._undo.callback(self._cells_as_main.remove)
         self._cells_as_main.install()
@@ -129,7 +130,7 @@ class Embedding:
         self._undo.callback(log.setLevel, level)
 
     def _take_signals(self) -> None:
-        self.interrupter = Interrupter()
+        self.interrupter = Interrupter(lambda: self.driver.step_seconds)
         self._undo.callback(lambda: self._report.extend(self.interrupter.close()))
         if self.driver.sleeps:
             wake = wake_signal()

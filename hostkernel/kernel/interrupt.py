@@ -27,6 +27,8 @@ __all__ = ["Interrupter", "PrivateSignal"]
 
 log = logging.getLogger("hostkernel.kernel")
 
+_STUCK = 1.0  # seconds after which a step that is no cell is taken for an endless one
+
 # Their default action is to do nothing, so that a late one is harmless.
 _INTERRUPT_CANDIDATES = ("SIGURG", "SIGCONT")
 _WAKE_CANDIDATES = ("SIGWINCH", "SIGCONT", "SIGURG")
@@ -98,13 +100,21 @@ def _free_signal(candidates: tuple[str, ...]) -> int | None:
 class Interrupter:
     """Interrupts what the kernel runs. Made on the kernel's thread.
 
+    That is a cell, or a task or callback of one that does not let go of the loop.
+
+    Args:
+        step_seconds: for how long the loop has been at one step of the kernel's own.
+
     Attributes:
+        later: calls a function some seconds later, in another thread; called on any thread.
         cancel: cancels the cell that is suspended in an ``await``, if there is one; called on
             any thread.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, step_seconds: Callable[[], float]) -> None:
         self.cancel: Callable[[], None] | None = None
+        self.later: Callable[[float, Callable[[], None]], None] | None = None
+        self._step_seconds = step_seconds
         self._armed = False
         self._thread = threading.get_ident()
         self._signal: PrivateSignal | None = None
@@ -112,8 +122,12 @@ class Interrupter:
             self._signal = PrivateSignal(_INTERRUPT_CANDIDATES, self._raise, restart=False)
 
     def _raise(self) -> None:
-        if self._armed:
+        if self._armed or self._is_stuck:
             raise KeyboardInterrupt
+
+    @property
+    def _is_stuck(self) -> bool:
+        return self._step_seconds() >= _STUCK
 
     @property
     def python_has_ctrl_c(self) -> bool:
@@ -146,8 +160,16 @@ class Interrupter:
         cancel = self.cancel
         if cancel is not None:
             cancel()
-        if not self._armed:
-            return
+        if self._armed or self._is_stuck:
+            self._break()
+        elif self.later is not None:
+            self.later(_STUCK, self._break_if_stuck)
+
+    def _break_if_stuck(self) -> None:
+        if self._is_stuck:
+            self._break()
+
+    def _break(self) -> None:
         if self._signal is None:
             _raise_in_thread(self._thread)
         elif self._signal.number is None:

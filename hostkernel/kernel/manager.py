@@ -306,7 +306,8 @@ class HostKernelManager:
         if driver.here and not self._inside(embedding, driver):
             self._settle(embedding, driver)
             return self._end("stop()")
-        embedding.endings.post(Ending("stop", "stop()", patient=driver.mode != "thread"))
+        patient = driver.here or driver.mode != "thread"
+        embedding.endings.post(Ending("stop", "stop()", patient))
         if driver.here:
             return StopReport()
         if not self._stopped.wait(_PATIENCE):
@@ -382,8 +383,10 @@ class HostKernelManager:
         """On the kernel's thread, outside any step."""
         self._state = State.STOPPING
         assert self._driver is not None
-        self._dismantle(self._driver)
-        self._become_idle()
+        try:
+            self._dismantle(self._driver)
+        finally:
+            self._become_idle()
         self.plugins.notify("hostkernel_stopped", kernel=self, reason=reason)
         return self._report
 

@@ -41,30 +41,38 @@ class PumpSelector(selectors.DefaultSelector):
     Attributes:
         deadline: when the loop wants to run again by itself, on the monotonic clock, None
             for never.
+        busy_since: when the loop last had its turn, by the same clock, None while it waits.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.deadline: float | None = None
+        self.busy_since: float | None = None
         self._stop: Callable[[], None] | None = None
         self._slice_ends = 0.0
 
     @contextmanager
     def slice(self, stop: Callable[[], None], budget: float) -> Iterator[None]:
         """A slice that may last ``budget`` seconds; ``stop`` ends it."""
-        self._slice_ends = time.monotonic() + budget
+        # Until select() knows better: whoever else stops the loop wants another slice.
+        self.deadline = time.monotonic()
+        self._slice_ends = self.deadline + budget
         self._stop = stop
         try:
             yield
         finally:
             self._stop = None
+            self.busy_since = None
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """The events there are now; see the class."""
         if self._stop is None:
-            return super().select(timeout)
+            self.busy_since = None
+            ready = super().select(timeout)
+            self.busy_since = time.monotonic()
+            return ready
         ready = super().select(0)
-        now = time.monotonic()
+        now = self.busy_since = time.monotonic()
         waits = timeout is None or timeout > 0
         if waits and not ready:
             self.deadline = None if timeout is None else now + timeout
@@ -260,6 +268,9 @@ class Pump:
         self._due = False
         try:
             self.run_slice()
+        except KeyboardInterrupt:
+            # Ctrl-C where no cell runs: an application that sleeps in C does not see it either.
+            log.warning("Ctrl-C was pressed while no cell was running")
         finally:
             if self._waiter is not None:
                 self._waiter.resume()

@@ -15,7 +15,7 @@ from .namespace import let_go
 from .residue import AtexitRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, MutableMapping
+    from collections.abc import Callable, Iterable, Mapping, MutableMapping
 
     from hostkernel.connection import ConnectionInfo
 
@@ -78,6 +78,11 @@ class KernelSession:
         except SystemExit as error:
             # From the user's own IPython configuration: it must not end the host.
             raise StartError(f"SystemExit({error.code!r}) while IPython was set up") from error
+
+    def call_later(self, seconds: float, function: Callable[[], None]) -> None:
+        """Call ``function`` after some time, in the control thread. Any thread."""
+        loop = self._app.control_thread.io_loop
+        loop.add_callback(loop.call_later, seconds, function)
 
     def furnish(self, namespace: Iterable[Mapping[str, object]], extensions: Iterable[str]) -> None:
         """Give a fresh shell the names and IPython extensions that plugins bring."""

@@ -62,7 +62,17 @@ class LiveHost(Run):
     """A ``live_program.py`` in a process and a home of its own."""
 
     program = Path(__file__).with_name("live_program.py")
-    command = (sys.executable, "-W", "error", "-X", "dev", str(program))
+    # What stock ipykernel and IPython warn of in good order stays a warning.
+    warnings = (
+        "error",
+        "default:To exit:UserWarning",
+        "ignore:For consistency across implementations:PendingDeprecationWarning",
+    )
+    command = (
+        *(sys.executable, "-X", "dev"),
+        *(word for warning in warnings for word in ("-W", warning)),
+        str(program),
+    )
 
     def __init__(self, folder: Path, mode: str, **env: str) -> None:
         self.mode = mode

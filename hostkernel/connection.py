@@ -106,11 +106,12 @@ class ConnectionInfo(BaseModel):
 
     @model_validator(mode="after")
     def _curve_keys_are_a_pair(self) -> Self:
-        secret = self.curve_secretkey and self.curve_secretkey.get_secret_value()
-        keys = [key for key in (self.curve_publickey, secret) if key is not None]
-        if len(keys) == 1:
+        if (self.curve_publickey is None) != (self.curve_secretkey is None):
             message = "curve_publickey and curve_secretkey come together or not at all"
             raise ValueError(message)
+        if self.curve_publickey is None or self.curve_secretkey is None:
+            return self
+        keys = (self.curve_publickey, self.curve_secretkey.get_secret_value())
         if not all(re.fullmatch(_Z85_KEY, key) for key in keys):
             message = "curve_publickey and curve_secretkey must be 40 characters of Z85 each"
             raise ValueError(message)

@@ -102,8 +102,6 @@ class _Cell:
                 self._handle(channel.get_msg(timeout=0))
 
     def _handle(self, message: dict[str, Any]) -> None:
-        if message["msg_type"] == "shutdown_reply":
-            raise RequestError("finish the cell", "it was stopped or restarted")
         if message["parent_header"].get("msg_id") == self._request:
             handler = getattr(self, f"_on_{message['msg_type']}", None)
             if handler is not None:

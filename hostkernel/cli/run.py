@@ -59,8 +59,8 @@ def run(
 ) -> None:
     """Start a host with its kernel, and stay until it ends.
 
-    Without --host the settings say which; plain Python if they do not. Ctrl-C ends kernel and
-    host in order, a second one at once.
+    Without --host the settings say which; plain Python if they do not.
+    Ctrl-C ends kernel and host in order, a second one at once.
     """
     action = partial(
         _run,
@@ -156,9 +156,7 @@ def _detach(prepared: Prepared, launch: Launch, orders: Orders) -> int:
     """Start the host, leave it alone, and print the kernel's id."""
     from hostkernel.launch.signals import Signals
 
-    folder = prepared.paths.log
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log = folder / f"{orders.host}-{orders.kernel_id}.log"
+    log = prepared.log_file(orders.kernel_id)
     with Signals(windowed=launch.windowed) as signals:
         started = _start(prepared, launch, orders, signals, log)
     say(f"output goes to {log}")

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hostkernel.errors import LaunchError
+
 from .bootstrap import ORDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Orders", "start_folder"]
+__all__ = ["Orders", "site_directories"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Orders:
         args: the user's own arguments.
         connection_file: the launcher's, from ``-f``.
         owns_process: the process is there for hostkernel only, which may handle its signals.
+        parent: the Jupyter server that launches the host, as a process id.
+        windowed: the host has a window that its user works in.
     """
 
     host: str
@@ -38,14 +42,39 @@ class Orders:
     args: tuple[str, ...] = ()
     connection_file: Path | None = None
     owns_process: bool = False
+    parent: int | None = None
+    windowed: bool = False
 
-    def write(self, folder: Path) -> None:
-        """Write them where the bootstrap looks; ``folder`` must be private."""
+    @contextmanager
+    def written_below(self, runtime: Path) -> Iterator[Path]:
+        """A private folder for one start, with the orders in it, gone afterwards.
+
+        Args:
+            runtime: where connection files live.
+
+        Raises:
+            LaunchError: nothing can be written there.
+
+        """
+        try:
+            runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Nothing of the kernel's id: clients look up files by any part of their name.
+            folder = Path(tempfile.mkdtemp(prefix="hostkernel-start-", dir=runtime))
+        except OSError as error:
+            reason = f"nothing can be written to {runtime}: {error.strerror or error}"
+            raise LaunchError(self.host, reason) from error
+        try:
+            self._write(folder / ORDERS)
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _write(self, file: Path) -> None:
         import tomli_w
 
         python = f"{sys.version_info.major}.{sys.version_info.minor}"
         content = {**self.content(), "python": python, "sites": list(site_directories())}
-        handle = os.open(folder / ORDERS, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as stream:
             tomli_w.dump(content, stream)
 
@@ -57,24 +86,13 @@ class Orders:
             "kernel_id": self.kernel_id,
             "args": list(self.args),
             "owns_process": self.owns_process,
+            "windowed": self.windowed,
         }
+        if self.parent is not None:
+            content["parent"] = self.parent
         if self.connection_file is not None:
             content["connection_file"] = str(self.connection_file)
         return content
-
-
-@contextmanager
-def start_folder(runtime: Path) -> Iterator[Path]:
-    """A private directory for one start, beside the connection files, gone afterwards.
-
-    Its name has nothing of the kernel's id: clients look up files by any part of their name.
-    """
-    runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="hostkernel-start-", dir=runtime))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def site_directories() -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from hostkernel import config
 from hostkernel.connection import ConnectionInfo
-from hostkernel.errors import ConnectionFileError
+from hostkernel.errors import ConnectionFileError, LaunchError
 from hostkernel.host import LaunchRequest
 from hostkernel.plugins import Plugins
 from hostkernel.registry import owner_is_gone
@@ -70,6 +70,22 @@ class Prepared:
         if command:
             launch = replace(launch, argv=(*command, *launch.argv[1:]))
         return replace(launch, env={**launch.env, **host.settings.env}), owns_process
+
+    def log_file(self, kernel_id: str) -> Path:
+        """An empty file for the output of a detached host.
+
+        Raises:
+            LaunchError: it cannot be written.
+
+        """
+        file = self.paths.log / f"{self.host.name}-{kernel_id}.log"
+        try:
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            file.touch(mode=0o600)
+        except OSError as error:
+            reason = f"its log {file} cannot be written: {error.strerror or error}"
+            raise LaunchError(self.host.name, reason) from error
+        return file
 
     def dump(self) -> str:
         """The settings for the inside."""

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hostkernel.connection import ConnectionInfo
-from hostkernel.errors import LaunchError
+from hostkernel.errors import ConnectionFileError, LaunchError
 
 from . import bootstrap
 from .child import Child, describe_status
-from .orders import Orders, start_folder
 from .report import Process, StartReport
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from hostkernel.host import Launch
 
+    from .orders import Orders
     from .signals import Signals
 
 __all__ = ["Started", "start"]
@@ -76,8 +76,7 @@ def start(
     Raises:
         LaunchError: with all there is to know.
     """
-    with start_folder(runtime) as folder:
-        orders.write(folder)
+    with orders.written_below(runtime) as folder:
         report = StartReport(folder / bootstrap.REPORT)
         env = {**os.environ, **launch.env, bootstrap.VARIABLE: str(folder)}
         try:
@@ -143,7 +142,12 @@ class _Starting:
     def _started(self) -> Started:
         ready = self.report.ready
         assert ready is not None
-        info = ConnectionInfo.read(ready.connection_file)
+        try:
+            info = ConnectionInfo.read(ready.connection_file)
+        except ConnectionFileError as error:
+            raise self._error(
+                f"its kernel is up, but cannot be reached from here: {error}"
+            ) from error
         return Started(
             self.child, self.report.process, ready.kernel_id, ready.connection_file, info
         )

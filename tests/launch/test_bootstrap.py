@@ -16,7 +16,7 @@ import pytest
 from hosts.runs import need
 
 from hostkernel.launch import bootstrap
-from hostkernel.launch.orders import Orders, site_directories, start_folder
+from hostkernel.launch.orders import Orders, site_directories
 
 if TYPE_CHECKING:
     from launch.world import World
@@ -89,10 +89,8 @@ def test_another_minor_version_is_told(tmp_path: Path) -> None:
     others = {version: path for version, path in other_pythons().items() if int(version[2:]) > 10}
     need(others, "a Python of another version, 3.11 or newer")
     for version, python in others.items():
-        folder = tmp_path / version
-        folder.mkdir()
-        Orders("python", "", "id").write(folder)
-        error = ran(folder, python, FILE)[-1]
+        with Orders("python", "", "id").written_below(tmp_path) as folder:
+            error = ran(folder, python, FILE)[-1]
         assert (
             error["reason"]
             == f"this host's Python is {version}, hostkernel is installed for {THIS}"
@@ -115,9 +113,8 @@ def test_run_tells_of_a_python_that_is_too_old(world: World) -> None:
 
 
 def test_orders_are_private_and_gone_once_read(tmp_path: Path) -> None:
-    with start_folder(tmp_path / "runtime") as folder:
+    with Orders("nobody", "", "id").written_below(tmp_path / "runtime") as folder:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-        Orders("nobody", "", "id").write(folder)
         assert stat.S_IMODE((folder / bootstrap.ORDERS).stat().st_mode) == 0o600
         report = ran(folder, sys.executable, FILE)
         assert "there is no host 'nobody'" in report[-1]["reason"]

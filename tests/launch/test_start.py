@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import subprocess
 import sys
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hosts.runs import need
+from launch.world import odd_options
+
+from hostkernel.connection import ConnectionInfo
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from launch.world import World
 
 FOREVER = "import time; time.sleep(1000)"
@@ -122,7 +126,42 @@ def test_a_host_behind_a_wrapper_that_crashes_later(world: World) -> None:
     assert "without stopping its kernel" in run.stderr
 
 
+def test_a_host_in_a_container_counts_processes_for_itself(world: World) -> None:
+    container = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc")
+    works = subprocess.run([*container, "true"], check=False, capture_output=True).returncode == 0
+    need(works, "a way to make a process namespace")
+    wrapper = script(
+        world.folder, "wrapper", f'exec {" ".join(container)} "{sys.executable}" "$@"\n'
+    )
+    run = world.odd(*odd(command=f"['{wrapper}']"))
+    kernel = run.until_up()
+    assert kernel["state"] == "elsewhere"
+    file = kernel["connection_file"]
+    assert ConnectionInfo.read(Path(file)).hostkernel is not None
+    run.interrupt()
+    assert run.end() == 0
+    assert world.is_empty()
+
+
 # Why a host did not start
+
+
+def test_a_runtime_directory_that_cannot_be_written_to(world: World) -> None:
+    file = world.folder / "file"
+    file.touch()
+    result = world.run("run", *odd_options(), JUPYTER_RUNTIME_DIR=str(file / "runtime"))
+    assert result.returncode == 3
+    assert f"nothing can be written to {file / 'runtime'}" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_log_that_cannot_be_written(world: World) -> None:
+    file = world.folder / "file"
+    file.touch()
+    result = world.run("run", "--detach", XDG_STATE_HOME=str(file))
+    assert result.returncode == 3
+    assert "cannot be written: Not a directory" in result.stderr
+    assert world.is_empty()
 
 
 def test_a_program_that_is_not_there(world: World) -> None:

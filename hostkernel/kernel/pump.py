@@ -180,31 +180,36 @@ class Waiter(threading.Thread):
 
     def run(self) -> None:
         """The thread's body."""
-        while not self._closing:
-            self._wait()
-            if self._closing:
-                return
-            self._resumed.clear()
-            self._wake()
-            self._resumed.wait()
-
-    def _wait(self) -> None:
-        deadline = self._selector.deadline
-        timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
         with selectors.DefaultSelector() as watch:
             watch.register(self._far, selectors.EVENT_READ)
-            for descriptor in _waitable(self._selector):
-                watch.register(descriptor, selectors.EVENT_READ)
-            watch.select(timeout)
+            while not self._closing:
+                self._wait(watch)
+                self._resumed.clear()
+                # Looked at after the clearing: close() sets both, in the other order.
+                if self._closing:
+                    return
+                self._wake()
+                self._resumed.wait()
+
+    def _wait(self, watch: selectors.BaseSelector) -> None:
+        deadline = self._selector.deadline
+        timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
+        wanted = _waitable(self._selector)
+        watched = {key.fileobj for key in watch.get_map().values()} - {self._far}
+        for descriptor in watched - wanted:
+            watch.unregister(descriptor)
+        for descriptor in wanted - watched:
+            watch.register(descriptor, selectors.EVENT_READ)
+        watch.select(timeout)
 
 
-def _waitable(selector: selectors.BaseSelector) -> list[FileDescriptorLike]:
+def _waitable(selector: selectors.BaseSelector) -> set[FileDescriptorLike]:
     # epoll and kqueue are descriptors themselves; where there is neither (Windows), every
     # registered socket is watched. Nobody changes the map meanwhile: no slice is running.
     fileno = getattr(selector, "fileno", None)
     if fileno is not None:
-        return [fileno()]
-    return [key.fileobj for key in selector.get_map().values() if key.events]
+        return {fileno()}
+    return {key.fileobj for key in selector.get_map().values() if key.events}
 
 
 class Pump:

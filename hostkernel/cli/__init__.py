@@ -32,15 +32,21 @@ class _Commands(Mapping[str, Any]):
     """The commands by name; reading one imports it."""
 
     def __getitem__(self, name: str) -> Any:
+        if name not in _MODULES:
+            from .extra import plugin_command
+
+            return plugin_command(name)
         command: Any = get_command(importlib.import_module(f"{__name__}.{_MODULES[name]}").app)
         command.name = name
         return command
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_MODULES)
+        from .extra import plugin_commands
+
+        return iter(dict.fromkeys((*_MODULES, *plugin_commands())))
 
     def __len__(self) -> int:
-        return len(_MODULES)
+        return sum(1 for _ in self)
 
 
 class _Group(TyperGroup):

@@ -29,6 +29,7 @@ __all__ = [
     "kernels",
     "owner_is_gone",
     "select",
+    "tells_of",
 ]
 
 State = Literal["running", "stale", "elsewhere"]
@@ -154,13 +155,21 @@ def owner_is_gone(info: ConnectionInfo) -> bool:
     return not processes.alive(facts.pid, facts.started) and not _listening(info)
 
 
-def is_listed(kernel: RunningKernel) -> bool:
-    """Whether its connection file still tells of it; a launcher may have got its file back."""
+def tells_of(file: Path, info: ConnectionInfo) -> bool:
+    """Whether ``file`` still tells of the kernel it told of when ``info`` was read from it.
+
+    At the kernel's end it is removed, or its launcher gets it back.
+    """
     try:
-        found = _read(kernel.file)
+        found = ConnectionInfo.read(file)
     except ConnectionFileError:
         return False
-    return found is not None and found.facts == kernel.facts and found.state == "running"
+    return found.hostkernel == info.hostkernel and not owner_is_gone(found)
+
+
+def is_listed(kernel: RunningKernel) -> bool:
+    """Whether its connection file still tells of it."""
+    return tells_of(kernel.file, kernel.info)
 
 
 def is_reachable(info: ConnectionInfo) -> bool:

@@ -71,7 +71,11 @@ def test_a_kernel_that_runs(tmp_path: Path) -> None:
     [kernel] = registry.kernels(tmp_path).kernels
     assert (kernel.id, kernel.state, kernel.file) == ("abc", "running", file)
     assert str(kernel) == f"abc  python, pid {os.getpid()} (scene.blend)"
-    assert registry.is_listed(kernel)
+    assert registry.tells_of(file, kernel.info)
+    file.write_text(kernel.info.model_copy(update={"hostkernel": None}).to_json(reveal=True))
+    assert not registry.tells_of(file, kernel.info)
+    file.unlink()
+    assert not registry.tells_of(file, kernel.info)
 
 
 def test_a_stale_file_is_removed(tmp_path: Path, closed_port: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import sys
 from typing import TYPE_CHECKING
@@ -28,8 +29,9 @@ _START_ERRORS = (errors.LaunchError, errors.HostError, errors.PluginError)
 
 
 def say(text: str) -> None:
-    """Tell the user something that is no result."""
-    print(text, file=sys.stderr, flush=True)
+    """Tell the user something that is no result; a terminal that is gone needs no telling."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def explain(error: HostkernelError) -> int:

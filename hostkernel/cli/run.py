@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hostkernel.connection import kernel_id_of
 from hostkernel.errors import HostkernelError, LaunchError
 
 from . import quick
@@ -92,7 +93,7 @@ def _run(
     orders = Orders(
         host=prepared.host.name,
         settings="" if launch.in_process else prepared.dump(),
-        kernel_id=str(uuid.uuid4()),
+        kernel_id=kernel_id_of(file) if file else str(uuid.uuid4()),
         args=args,
         connection_file=file,
         owns_process=owns_process,
@@ -157,7 +158,7 @@ def _detach(prepared: Prepared, launch: Launch, orders: Orders) -> int:
     from hostkernel.launch.signals import Signals
 
     log = prepared.log_file(orders.kernel_id)
-    with Signals(windowed=launch.windowed) as signals:
+    with Signals() as signals:
         started = _start(prepared, launch, orders, signals, log)
     say(f"output goes to {log}")
     print(started.kernel_id)
@@ -169,7 +170,7 @@ def _stay_with(prepared: Prepared, launch: Launch, orders: Orders) -> int:
     from hostkernel.launch.follow import follow
     from hostkernel.launch.signals import Signals
 
-    with Signals(windowed=launch.windowed) as signals:
+    with Signals() as signals:
         started = _start(prepared, launch, orders, signals)
         quick.end()
         ended = follow(started, launch, signals, say)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from hostkernel.errors import HostkernelError
-from hostkernel.registry import is_reachable
+from hostkernel.registry import tells_of
 
 from .child import describe_status
 from .control import ask
@@ -38,8 +38,8 @@ def follow(started: Started, launch: Launch, signals: Signals, say: Callable[[st
     """Wait on the main thread for the host's end.
 
     The first Ctrl-C, or SIGTERM, asks kernel and host to end in their own order; the second,
-    or ten seconds without an end, makes them. After a hang-up the host goes on, and we stay
-    to take its output.
+    or ten seconds without an end, makes them. A closed terminal asks too, but a host with a
+    window goes on, and we stay to take its output.
 
     Args:
         started: the host.
@@ -48,7 +48,7 @@ def follow(started: Started, launch: Launch, signals: Signals, say: Callable[[st
         say: called with a sentence for the user.
     """
     threading.Thread(target=_watch, args=(started, signals), daemon=True).start()
-    if _had_to_be_ended(started, signals, say):
+    if _had_to_be_ended(started, signals, say, windowed=launch.windowed):
         return Ended("it had to be made to end", started.child.last_output())
     return _verdict(started, launch)
 
@@ -63,29 +63,32 @@ def _watch(started: Started, signals: Signals) -> None:
     signals.add("ended")
 
 
-def _had_to_be_ended(started: Started, signals: Signals, say: Callable[[str], None]) -> bool:
-    event = signals.next()
-    while event == "hangup":
-        event = signals.next()
-    if event == "interrupt":
+def _had_to_be_ended(
+    started: Started, signals: Signals, say: Callable[[str], None], *, windowed: bool
+) -> bool:
+    deadline: float | None = None
+    while True:
+        event = signals.next(deadline and max(0.0, deadline - time.monotonic()))
+        if event == "ended":
+            return False
+        # A terminal that is closed may say so twice, which must not mean "at once".
+        if event == "hangup" and (windowed or deadline):
+            continue
+        if deadline or not tells_of(started.connection_file, started.info):
+            break
         say("stopping; press Ctrl-C again to insist")
         threading.Thread(target=_ask_to_end, args=(started, signals), daemon=True).start()
-        event = signals.next(_PATIENCE)
-    if event == "ended":
-        return False
-    say("ending it")
+        deadline = time.monotonic() + _PATIENCE
+    say("ending the host")
     started.child.end(started.process)
     return True
 
 
 def _ask_to_end(started: Started, signals: Signals) -> None:
     try:
-        if is_reachable(started.info):
-            ask(started.info, "stop", exit_host=True, timeout=_PATIENCE)
-            return
+        ask(started.info, "stop", exit_host=True, timeout=_PATIENCE)
     except HostkernelError:
-        pass
-    signals.add("interrupt")  # There is nobody to ask, so that is all that is left.
+        signals.add("interrupt")  # There is nobody to ask, so that is all that is left.
 
 
 def _verdict(started: Started, launch: Launch) -> Ended:

@@ -12,28 +12,27 @@ if TYPE_CHECKING:
 __all__ = ["Event", "Signals"]
 
 Event = Literal["ended", "interrupt", "hangup"]
-_NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
+_MEANINGS: dict[str, Event] = {
+    "SIGINT": "interrupt",
+    "SIGTERM": "interrupt",
+    "SIGHUP": "hangup",
+}
 
 
 class Signals:
     """Collects events on the main thread while the block runs; any thread may add its own.
 
     A signal that was ignored when we were started, as under ``nohup``, stays ignored.
-
-    Args:
-        windowed: a closed terminal is a hang-up; without a window it is an interrupt.
     """
 
-    def __init__(self, *, windowed: bool) -> None:
+    def __init__(self) -> None:
         self._events: SimpleQueue[Event] = SimpleQueue()
-        self._hangup: Event = "hangup" if windowed else "interrupt"
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Self:
-        for name in _NAMES:
+        for name, event in _MEANINGS.items():
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-                event: Event = self._hangup if name == "SIGHUP" else "interrupt"
                 self._before[number] = signal.signal(number, self._handler(event))
         return self
 

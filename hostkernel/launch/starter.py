@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hostkernel.host import Launch
 
     from .orders import Orders
-    from .signals import Signals
+    from .signals import Event, Signals
 
 __all__ = ["Started", "start"]
 
@@ -66,7 +66,7 @@ def start(
     Args:
         launch: from :meth:`hostkernel.launch.prepare.Prepared.launch`.
         orders: what to tell the bootstrap.
-        signals: entered; an interrupt gives up.
+        signals: entered; Ctrl-C gives up.
         runtime: where connection files live.
         timeout: seconds that the host may take.
         log: file for the host's output; without it, it goes through our own.
@@ -83,7 +83,7 @@ def start(
             child = Child(launch.argv, env, launch.cwd, log, around_output)
         except OSError as error:
             raise _not_run(orders.host, launch, error) from error
-        starting = _Starting(orders.host, child, report, timeout, signals)
+        starting = _Starting(orders.host, child, report, timeout, signals, windowed=launch.windowed)
         try:
             return starting.wait(on_step)
         except BaseException:
@@ -95,13 +95,21 @@ class _Starting:
     """A host that has been started and whose kernel is not up yet."""
 
     def __init__(
-        self, host: str, child: Child, report: StartReport, timeout: float, signals: Signals
+        self,
+        host: str,
+        child: Child,
+        report: StartReport,
+        timeout: float,
+        signals: Signals,
+        *,
+        windowed: bool,
     ) -> None:
         self.host = host
         self.child = child
         self.report = report
         self.timeout = timeout
         self.signals = signals
+        self.windowed = windowed
         self._lonely_since: float | None = None
 
     def wait(self, on_step: Callable[[str], None]) -> Started:
@@ -114,7 +122,7 @@ class _Starting:
                 step = self.report.step
                 on_step(step or "")
             self._check(gone, time.monotonic() >= deadline)
-            if self.signals.next(_POLL) == "interrupt":
+            if self._is_unwanted(self.signals.next(_POLL)):
                 raise self._error("interrupted")
         return self._started()
 
@@ -125,6 +133,9 @@ class _Starting:
             raise self._died()
         if self.report.ready is None and late:
             raise self._late()
+
+    def _is_unwanted(self, event: Event | None) -> bool:
+        return event == "interrupt" or (event == "hangup" and not self.windowed)
 
     def _is_gone(self) -> bool:
         process = self.report.process

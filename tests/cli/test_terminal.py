@@ -121,10 +121,11 @@ def test_ctrl_c_in_the_terminal_reaches_run_alone(
     assert "hit" not in run.shown
 
 
-def test_a_terminal_that_is_closed_ends_python_in_order(
-    terminal: Callable[..., Terminal], world: World
+@pytest.mark.parametrize("options", [(), odd_options()], ids=["python", "odd"])
+def test_a_terminal_that_is_closed_ends_the_host_in_order(
+    terminal: Callable[..., Terminal], world: World, options: tuple[str, ...]
 ) -> None:
-    run = terminal("run")
+    run = terminal("run", *options)
     run.until("╰")
     run.hang_up()
     assert run.process.wait(SECONDS) == 0

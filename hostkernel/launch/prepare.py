@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hostkernel import config
 from hostkernel.connection import ConnectionInfo
-from hostkernel.errors import ConnectionFileError, LaunchError
-from hostkernel.host import LaunchRequest
-from hostkernel.plugins import Plugins
+from hostkernel.errors import ConnectionFileError, HostkernelError, LaunchError
+from hostkernel.host import Launch, LaunchRequest
+from hostkernel.plugins import FAILURES, Plugins
 from hostkernel.registry import owner_is_gone
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from hostkernel.config import Settings, Tables
-    from hostkernel.host import Host, HostPaths, Launch
+    from hostkernel.host import Host, HostPaths
 
 __all__ = ["Prepared", "prepare", "usable_connection_file"]
 
@@ -58,11 +59,17 @@ class Prepared:
         Raises:
             HostNotFoundError: the application is not on this machine.
             LaunchError: the adapter cannot start it like this.
+            PluginError: the adapter is broken.
 
         """
         host, command = self.host, self.host.settings.command
-        installation = None if command else host.find()
-        launch = host.launch(LaunchRequest(_BOOTSTRAP, args, installation))
+        with _blaming(self.plugins, type(host), "find"):
+            installation = None if command else host.find()
+        with _blaming(self.plugins, type(host), "launch"):
+            launch = host.launch(LaunchRequest(_BOOTSTRAP, args, installation))
+            if not isinstance(launch, Launch) or not (launch.argv or launch.in_process):
+                message = f"returned {launch!r}; it should return a Launch that starts something"
+                raise TypeError(message)
         owns_process = launch.in_process
         if launch.in_process and (detach or command):
             argv = (sys.executable, str(_BOOTSTRAP))
@@ -115,7 +122,20 @@ def prepare(
         plugins.host_class(host)  # knows more of why there is none than the settings do
     settings = tables.validate(plugins.hosts, plugins.problems)
     host_class = plugins.host_class(settings.host) if settings.host else plugins.detect()
-    return Prepared(host_class(settings.for_host(host_class)), settings, tables, plugins)
+    with _blaming(plugins, host_class, "__init__"):
+        adapter = host_class(settings.for_host(host_class))
+    return Prepared(adapter, settings, tables, plugins)
+
+
+@contextmanager
+def _blaming(plugins: Plugins, host: type[Host], method: str) -> Iterator[None]:
+    try:
+        yield
+    except HostkernelError:
+        raise
+    except FAILURES as error:
+        info = next(info for info in plugins.loaded if host.name in info.hosts)
+        raise info.blame_exception(error, f"{host.__qualname__}.{method}") from error
 
 
 def usable_connection_file(file: Path | None) -> Path | None:

@@ -146,6 +146,32 @@ def test_a_host_in_a_container_counts_processes_for_itself(world: World) -> None
 # Why a host did not start
 
 
+@pytest.mark.parametrize(
+    ("method", "told"),
+    [
+        ("def find(self): 1 / 0", "Broken.find: ZeroDivisionError: division by zero"),
+        ("def launch(self, request): 1 / 0", "Broken.launch: ZeroDivisionError"),
+        ("def launch(self, request): return None", "Broken.launch: TypeError: returned None"),
+        ("def launch(self, request): return Launch()", "should return a Launch that starts"),
+        ("def __init__(self, settings): raise SystemExit(0)", "Broken.__init__: SystemExit: 0"),
+        ("def veto(self): return 'not today'", "broken: not today"),
+        ("def main(self, kernel, args): pass", "ended without starting its kernel"),
+    ],
+)
+def test_an_adapter_that_is_broken(world: World, method: str, told: str) -> None:
+    plugin = world.folder / "broken.py"
+    plugin.write_text(
+        "from hostkernel import Host, Launch, hookimpl\n"
+        f"class Broken(Host):\n    name = 'broken'\n    {method}\n"
+        "@hookimpl\ndef hostkernel_hosts(): return [Broken]\n"
+    )
+    result = world.run("run", "--host", "broken", "--set", f"plugins.paths=['{plugin}']")
+    assert result.returncode == 3
+    assert told in result.stderr
+    assert "Traceback" not in result.stderr
+    assert world.is_empty()
+
+
 def test_a_runtime_directory_that_cannot_be_written_to(world: World) -> None:
     file = world.folder / "file"
     file.touch()

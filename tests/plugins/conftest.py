@@ -6,6 +6,7 @@ import importlib
 import sys
 import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -106,6 +107,10 @@ def healthy(site: Site) -> Site:
     return site
 
 
+# As much of a kernel as hooks may ask of one that runs in nobody's host.
+KERNEL = SimpleNamespace(host=None)
+
+
 @pytest.fixture
 def assert_rest_works(healthy: Site) -> Callable[[Plugins], None]:
     """Check that the bundled hosts and the healthy plugin are whole."""
@@ -114,7 +119,7 @@ def assert_rest_works(healthy: Site) -> Callable[[Plugins], None]:
         assert {"healthy", "python", "blender", "qt"} <= set(plugins.hosts)
         host = object()
         assert {"healthy": host} in plugins.collect("hostkernel_namespace", host=host)
-        plugins.notify("hostkernel_started", kernel="K")
-        assert sys.modules["healthy"].heard[-1] == ("started", "K")
+        plugins.notify("hostkernel_started", kernel=KERNEL)
+        assert sys.modules["healthy"].heard[-1] == ("started", KERNEL)
 
     return check

@@ -82,7 +82,7 @@ def test_a_script_and_standard_input(python: World) -> None:
         (["nothing.py"], "nothing.py cannot be read: No such file"),
         (["."], "cannot be read: Is a directory"),
         (["binary.py"], "binary.py cannot be read"),
-        (["book.ipynb"], "is a notebook"),
+        (["book.ipynb"], "notebook"),
         (["-c", "1", "-k", "nobody"], "no running kernel is 'nobody'; there are:"),
         (["-c", "1", "-k", ""], "no running kernel is ''"),
         (["-c", "1", "-k", "nothing.json"], "nothing.json: there is no such file"),

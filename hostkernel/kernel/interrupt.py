@@ -13,6 +13,7 @@ import logging
 import signal
 import threading
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from hostkernel.errors import WrongThreadError
@@ -27,7 +28,9 @@ __all__ = ["Interrupter", "PrivateSignal"]
 
 log = logging.getLogger("hostkernel.kernel")
 
-_STUCK = 1.0  # seconds after which a step that is no cell is taken for an endless one
+_STUCK = 0.5  # seconds after which a step that is no cell is taken for an endless one
+_RESEND = (0.05, 0.2, 1.0)  # seconds from each sending of the signal to the next
+_GRACE = 1.0  # seconds that such a step gets, once somebody has asked
 
 # Their default action is to do nothing, so that a late one is harmless.
 _INTERRUPT_CANDIDATES = ("SIGURG", "SIGCONT")
@@ -116,14 +119,18 @@ class Interrupter:
         self.later: Callable[[float, Callable[[], None]], None] | None = None
         self._step_seconds = step_seconds
         self._armed = False
+        self._sent = False
         self._thread = threading.get_ident()
         self._signal: PrivateSignal | None = None
         if threading.current_thread() is threading.main_thread():
             self._signal = PrivateSignal(_INTERRUPT_CANDIDATES, self._raise, restart=False)
 
     def _raise(self) -> None:
+        self._sent = False
         if self._armed or self._is_stuck:
             raise KeyboardInterrupt
+        if self.cancel is not None:  # meanwhile the cell has come to an await
+            self.cancel()
 
     @property
     def _is_stuck(self) -> bool:
@@ -155,15 +162,20 @@ class Interrupter:
         finally:
             self._armed = outer
 
+    def disarm(self) -> None:
+        """A request has ended. An interrupt may have hit :meth:`armed` at its very end."""
+        self._armed = False
+
     def fire(self) -> None:
         """Interrupt what runs, if anything does. Any thread."""
-        cancel = self.cancel
-        if cancel is not None:
-            cancel()
+        # Either or, lest the second hits the answer to the first.
         if self._armed or self._is_stuck:
             self._break()
-        elif self.later is not None:
-            self.later(_STUCK, self._break_if_stuck)
+            return
+        if (cancel := self.cancel) is not None:
+            cancel()
+        if self.later is not None:
+            self.later(_GRACE, self._break_if_stuck)
 
     def _break_if_stuck(self) -> None:
         if self._is_stuck:
@@ -175,7 +187,16 @@ class Interrupter:
         elif self._signal.number is None:
             log.error("no free signal was found at start: a cell cannot be interrupted")
         else:
-            self._signal.send()
+            self._sent = True
+            self._send(_RESEND)
+
+    def _send(self, again: tuple[float, ...]) -> None:
+        # A signal that comes just before a system call does not cut it short.
+        if self._signal is None or not self._sent or not (self._armed or self._is_stuck):
+            return
+        self._signal.send()
+        if again and self.later is not None:
+            self.later(again[0], partial(self._send, again[1:]))
 
     def close(self) -> list[str]:
         """Give the signal back, on the thread that made this object; what was left alone."""

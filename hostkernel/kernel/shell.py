@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.error import UsageError
+from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 from traitlets import Any as AnyTrait
 from traitlets import Type, observe
 
@@ -173,8 +174,21 @@ class HostShell(ZMQInteractiveShell):
         if not kwargs.get("silent"):
             self.kernel.tell_that_it_shares()
         owner.cell_begins(raw_cell)
-        result = await Stepped(super().run_cell_async(raw_cell, *args, **kwargs), self._step)
+        coroutine = super().run_cell_async(raw_cell, *args, **kwargs)
+        try:
+            result = await Stepped(coroutine, self._step)
+        except (KeyboardInterrupt, SystemExit) as error:
+            owner.interrupter.disarm()
+            result = self._ended_by(error, raw_cell)
         owner.cell_ended(raw_cell, result)
+        return result
+
+    def _ended_by(self, error: BaseException, raw_cell: str) -> ExecutionResult:
+        # From IPython's own code around the cell. In a task it would end the whole loop, which
+        # may be the host's.
+        result = ExecutionResult(ExecutionInfo(raw_cell, False, False, True, None))
+        result.error_in_exec = error
+        self.showtraceback(running_compiled_code=True)
         return result
 
     @contextmanager
@@ -255,6 +269,7 @@ class HostIPythonKernel(LateDebuggerKernel):
         finally:
             self._requests.discard(task)
             self._running.discard(task)
+            self.owner.interrupter.disarm()
             if not self._running:  # a comm message overtakes a cell that awaits
                 self._idle.set()
 
@@ -312,7 +327,13 @@ class HostIPythonKernel(LateDebuggerKernel):
         """Original: an interrupt at the cell's very edge leaves the request unanswered."""
         try:
             reply: dict[str, Any] = await super().do_execute(code, *args, **kwargs)
-        except (KeyboardInterrupt, SystemExit) as error:
+        except (KeyboardInterrupt, SystemExit, Exception) as error:
+            log.debug("the shell failed", exc_info=True)
+            return self._failure(error)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
             return self._failure(error)
         return reply
 

@@ -168,8 +168,10 @@ class LiveHost(Run):
 
     def close(self) -> None:
         self.drop_clients()
-        self._line.close()
         try:
+            if self.process.poll() is None:
+                self.beside("manager.request_stop('the end of the tests')")
+            self._line.close()
             wait_for(lambda: self.process.poll() is not None, "the host's end", 10)
         finally:
             if self.process.poll() is None:

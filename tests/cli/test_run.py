@@ -338,6 +338,6 @@ def test_list_as_a_table(world: World) -> None:
     assert "no kernel is running" in world.run("list").stderr
     kernel_id = world.detach()
     lines = world.run("list").stdout.splitlines()
-    assert lines[0].split() == ["id", "host", "pid", "state", "title", "connection_file"]
+    assert lines[0].split()[:4] == ["id", "host", "pid", "state"]
     assert lines[1].split()[:2] == [kernel_id, "python"]
     assert json.loads(world.run("list", "--json").stdout)[0]["state"] == "running"

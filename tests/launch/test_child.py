@@ -11,6 +11,7 @@ import pytest
 from launch.world import wait_for
 
 from hostkernel import processes
+from hostkernel.launch.bootstrap import Report
 from hostkernel.launch.child import Child, describe_status
 from hostkernel.launch.report import Process, StartReport
 
@@ -142,13 +143,18 @@ def test_half_a_line_is_read_when_it_is_whole(report: StartReport) -> None:
 
 
 def test_who_the_host_is(report: StartReport) -> None:
-    here = processes.pid_namespace()
-    add(report, f'{{"event": "process", "pid": {os.getpid()}, "namespace": "{here}"}}\n')
+    Report(str(report.file)).begin()
+    report.poll()
+    assert report.began
     assert report.process == Process(os.getpid(), processes.start_time(os.getpid()) or 0)
     assert report.process.is_alive
 
 
-def test_a_pid_of_another_namespace_means_nothing_here(report: StartReport) -> None:
-    add(report, f'{{"event": "process", "pid": {os.getpid()}, "namespace": "pid:[1]"}}\n')
+def test_a_pid_of_another_namespace_means_nothing_here(
+    report: StartReport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Report(str(report.file)).begin()
+    monkeypatch.setattr(processes, "pid_namespace", lambda: "pid:[1]")
+    report.poll()
     assert report.began
     assert report.process is None

@@ -11,7 +11,7 @@ from .adapter import BlenderHost, BlenderSettings
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from hostkernel.host import Host
+    from hostkernel.host import Host, Kernel
 
 __all__ = [
     "BlenderHost",
@@ -19,6 +19,10 @@ __all__ = [
     "hostkernel_extensions",
     "hostkernel_hosts",
     "hostkernel_namespace",
+    "hostkernel_post_run_cell",
+    "hostkernel_pre_run_cell",
+    "hostkernel_started",
+    "hostkernel_stopped",
 ]
 
 
@@ -40,5 +44,41 @@ def hostkernel_namespace(host: Host) -> Mapping[str, object]:
 
 @hookimpl
 def hostkernel_extensions(host: Host) -> Iterable[str]:
-    """``%viewport``, ``%render``, and pictures as results."""
-    return (f"{__name__}.magics",) if isinstance(host, BlenderHost) else ()
+    """``%viewport``, ``%render``, pictures as results, and what became of dead references."""
+    extensions = (f"{__name__}.magics", f"{__name__}.references")
+    return extensions if isinstance(host, BlenderHost) else ()
+
+
+@hookimpl
+def hostkernel_pre_run_cell(kernel: Kernel) -> None:
+    """What the cell changes will be one undo step."""
+    if isinstance(kernel.host, BlenderHost):
+        kernel.host.cell_begins()
+
+
+@hookimpl
+def hostkernel_post_run_cell(kernel: Kernel, result: object) -> None:
+    """Push the cell's undo step."""
+    if isinstance(kernel.host, BlenderHost):
+        kernel.host.cell_ended(getattr(result, "execution_count", None))
+
+
+@hookimpl
+def hostkernel_stopped(kernel: Kernel, reason: str) -> None:
+    """Leave no handler behind in Blender, unless it is ending and its data is gone already."""
+    if isinstance(kernel.host, BlenderHost) and reason != "the host ended":
+        kernel.host.leave()
+        _redraw(kernel)
+
+
+@hookimpl
+def hostkernel_started(kernel: Kernel) -> None:
+    """The add-on's panel shows the state."""
+    _redraw(kernel)
+
+
+def _redraw(kernel: Kernel) -> None:
+    if isinstance(kernel.host, BlenderHost):
+        from .panel import redraw
+
+        redraw()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,7 +19,26 @@ if TYPE_CHECKING:
 
     from hostkernel.host import Kernel, LaunchRequest
 
+    from .undo import UndoSteps
+
 __all__ = ["BlenderHost", "BlenderSettings"]
+
+AreaType = Literal[
+    "VIEW_3D",
+    "IMAGE_EDITOR",
+    "NODE_EDITOR",
+    "SEQUENCE_EDITOR",
+    "CLIP_EDITOR",
+    "DOPESHEET_EDITOR",
+    "GRAPH_EDITOR",
+    "NLA_EDITOR",
+    "TEXT_EDITOR",
+    "CONSOLE",
+    "OUTLINER",
+    "PROPERTIES",
+    "SPREADSHEET",
+    "FILE_BROWSER",
+]
 
 # Blender ends with 1 if its last break was not taken back: Esc, or a render that failed.
 _ORDERLY = frozenset({0, 1})
@@ -40,6 +60,13 @@ class BlenderSettings(HostSettings):
     factory_startup: bool = False
     """Ignore the user's preferences and startup file."""
 
+    context_area: AreaType = "VIEW_3D"
+    """The kind of area that cells run in, in Blender's window: operators find it, its region and
+    its space in the context. Where no window shows one, a cell has a window only."""
+
+    undo: bool = True
+    """Make each cell that changed something one step of Blender's undo history."""
+
     args: tuple[str, ...] = ()
     """More of Blender's own command line options. What follows a `--` is for scripts."""
 
@@ -49,6 +76,7 @@ class BlenderHost(Host):
 
     name = HOST
     summary = "Blender: window, background, or the bpy module"
+    logo = Path(__file__).with_name("logo.svg")
     settings_model: ClassVar[type[HostSettings]] = BlenderSettings
     settings: BlenderSettings
 
@@ -67,7 +95,36 @@ class BlenderHost(Host):
             return None
         from .loop import BlenderLoop
 
-        return BlenderLoop()
+        return BlenderLoop(self.settings.context_area)
+
+    @cached_property
+    def _undo_steps(self) -> UndoSteps:
+        from .undo import UndoSteps
+
+        return UndoSteps()
+
+    def cell_begins(self) -> None:
+        """Called inside, on the main thread, before a cell."""
+        from . import references
+
+        references.cell_begins()
+        if self.settings.undo:
+            self._undo_steps.begin()
+
+    def cell_ended(self, number: int | None) -> None:
+        """Called inside, on the main thread, after a cell; ``number`` if it has one."""
+        from . import references
+
+        references.cell_ended()
+        if self.settings.undo:
+            self._undo_steps.end(number)
+
+    def leave(self) -> None:
+        """Called inside, on the main thread, when the kernel has stopped."""
+        from . import references
+
+        references.close()
+        self._undo_steps.close()
 
     def title(self) -> str | None:
         """Called inside, on the main thread: the open file's name."""

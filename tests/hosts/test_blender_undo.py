@@ -1,0 +1,218 @@
+"""Cells as undo steps, and references that an undo or a file load has killed."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from hosts.runs import SECONDS, need, run_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from hosts.runs import Run
+    from jupyter_client.blocking.client import BlockingKernelClient
+
+MODES = ("bpy", "background", "window")
+SMALL = '["--window-geometry", "0", "0", "640", "480"]'
+
+# The history can be read only as what Blender prints in C.
+STEPS = """
+import os, re, tempfile
+
+def steps():
+    with tempfile.TemporaryFile() as file:
+        saved = os.dup(1)
+        os.dup2(file.fileno(), 1)
+        try:
+            C.window_manager.print_undo_steps()
+        finally:
+            os.dup2(saved, 1)
+            os.close(saved)
+        file.seek(0)
+        return re.findall(r"name='([^']*)'", file.read().decode())
+
+FILE = os.path.abspath("scene.blend")
+bpy.ops.wm.read_homefile(use_factory_startup=True)
+bpy.ops.wm.save_as_mainfile(filepath=FILE)
+"""
+
+
+@pytest.fixture(scope="module", params=MODES)
+def blender(start_run: Callable[..., Run], request: pytest.FixtureRequest) -> Run:
+    """One Blender of each kind."""
+    mode = request.param
+    if mode == "bpy":
+        need(importlib.util.find_spec("bpy"), "the bpy wheel of this Python")
+    else:
+        need(shutil.which("blender"), "Blender on PATH")
+    env = {"DISPLAY": request.getfixturevalue("display")} if mode == "window" else {}
+    settings = {
+        "executable": "bpy" if mode == "bpy" else shutil.which("blender"),
+        "background": "true" if mode == "background" else "false",
+        "factory_startup": "true",
+        "args": SMALL if mode == "window" else "[]",
+    }
+    options = [f"--set=hosts.blender.{key}={value}" for key, value in settings.items()]
+    return start_run("--host", "blender", *options, **env)
+
+
+@pytest.fixture
+def client(blender: Run) -> BlockingKernelClient:
+    """A client of a Blender with the factory's scene and no history."""
+    client = blender.client()
+    run_cell(client, STEPS)
+    return client
+
+
+def number(client: BlockingKernelClient, code: str) -> int:
+    """Run a cell that must succeed; its number."""
+    reply = client.execute_interactive(code, timeout=SECONDS, output_hook=lambda _: None)
+    assert reply["content"]["status"] == "ok", "\n".join(reply["content"]["traceback"])
+    return int(reply["content"]["execution_count"])
+
+
+def steps(client: BlockingKernelClient) -> list[str]:
+    return [name for name in eval(run_cell(client, "steps()")) if name.startswith("Cell")]
+
+
+CHANGES = {
+    "an operator": "bpy.ops.mesh.primitive_cube_add()",
+    "an assignment": "D.objects['Cube'].location.x = 3",
+    "an orphan": "D.meshes.new('orphan')",
+    "a text": "D.texts.new('text')",
+    "a removal": "D.objects.remove(D.objects['Light'])",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_cell_that_changed_something_is_a_step(client: BlockingKernelClient, change: str) -> None:
+    first = number(client, CHANGES[change])
+    assert steps(client) == [f"Cell [{first}]"]
+
+
+def test_a_cell_that_changed_nothing_is_no_step(client: BlockingKernelClient) -> None:
+    for cell in ("1 + 1", "D.objects['Cube'].location.x", "steps()", "C.view_layer.update()"):
+        number(client, cell)
+    assert steps(client) == []
+
+
+def test_a_cell_that_changed_something_and_failed_is_a_step(client: BlockingKernelClient) -> None:
+    code = "D.objects['Cube'].location.x = 3; 1 / 0"
+    reply = client.execute_interactive(code, timeout=SECONDS, output_hook=lambda _: None)
+    assert steps(client) == [f"Cell [{reply['content']['execution_count']}]"]
+
+
+COUNT = "print(len(D.objects), D.objects['Cube'].location.x)"
+
+
+def test_undo_and_redo_go_cell_by_cell(client: BlockingKernelClient) -> None:
+    first = number(client, "for _ in range(3): bpy.ops.mesh.primitive_cube_add()")
+    second = number(client, "D.objects['Cube'].location.x = 3; D.meshes.new('orphan')")
+    assert run_cell(client, COUNT) == "6 3.0\n"
+    number(client, "bpy.ops.ed.undo()")
+    assert run_cell(client, COUNT) == "6 0.0\n"
+    number(client, "bpy.ops.ed.undo()")
+    assert run_cell(client, COUNT) == "3 0.0\n"
+    number(client, "bpy.ops.ed.redo()")
+    number(client, "bpy.ops.ed.redo()")
+    assert run_cell(client, COUNT) == "6 3.0\n"
+    assert steps(client) == [f"Cell [{first}]", f"Cell [{second}]"]
+
+
+EDIT = """
+C.view_layer.objects.active = D.objects['Cube']
+bpy.ops.object.mode_set(mode='EDIT')
+"""
+SUBDIVIDE = "bpy.ops.mesh.select_all(action='SELECT'); bpy.ops.mesh.subdivide()"
+LOOK = "import bmesh; print(C.mode, len(bmesh.from_edit_mesh(C.object.data).verts))"
+
+
+def test_cells_in_edit_mode_are_steps(client: BlockingKernelClient) -> None:
+    number(client, EDIT)
+    number(client, SUBDIVIDE)
+    assert run_cell(client, LOOK) == "EDIT_MESH 26\n"
+    number(client, "bpy.ops.ed.undo()")
+    assert run_cell(client, LOOK) == "EDIT_MESH 8\n"
+    number(client, "bpy.ops.ed.undo()")
+    assert run_cell(client, "print(C.mode)") == "OBJECT\n"
+
+
+def test_a_file_load_begins_a_new_history(client: BlockingKernelClient) -> None:
+    number(client, "D.meshes.new('before'); bpy.ops.wm.open_mainfile(filepath=FILE)")
+    assert steps(client) == []
+    both = "bpy.ops.wm.open_mainfile(filepath=FILE); D.meshes.new('after')"
+    last = number(client, both)
+    assert steps(client) == [f"Cell [{last}]"]
+    assert run_cell(client, "'before' in D.meshes, 'after' in D.meshes") == "(False, True)"
+
+
+def error(client: BlockingKernelClient, code: str) -> str:
+    """Run a cell that must fail; what the user reads."""
+    reply = client.execute_interactive(code, timeout=SECONDS, output_hook=lambda _: None)
+    assert reply["content"]["status"] == "error", code
+    return "\n".join(reply["content"]["traceback"])
+
+
+def test_a_dead_name_says_what_happened(client: BlockingKernelClient) -> None:
+    number(client, "cube = D.objects['Cube']; cube")
+    load = number(client, "bpy.ops.wm.open_mainfile(filepath=FILE)")
+    said = error(client, "cube.name")
+    assert "NameError" in said
+    assert f"cube was dropped, because scene.blend was loaded in cell [{load}]" in said
+    assert "anew from D" in said
+    assert run_cell(client, "cube = D.objects['Cube']; cube.name") == "'Cube'"
+
+
+def test_a_dead_object_in_a_list_says_what_happened(client: BlockingKernelClient) -> None:
+    number(client, "cubes = [D.objects['Cube']]; cubes[0].name")
+    load = number(client, "bpy.ops.wm.open_mainfile(filepath=FILE)")
+    said = error(client, "cubes[0].name")
+    assert "StructRNA of type Object has been removed" in said
+    assert f"dead because scene.blend was loaded in cell [{load}]" in said
+    assert run_cell(client, "cubes = [D.objects['Cube']]; cubes[0].name") == "'Cube'"
+
+
+def test_after_an_undo_too(client: BlockingKernelClient) -> None:
+    number(client, "D.objects['Cube'].location.x = 3")
+    number(client, "extra = D.objects.new('extra', None)")
+    undo = number(client, "bpy.ops.ed.undo()")
+    said = error(client, "extra.name")
+    assert f"extra was dropped, because a step was undone in cell [{undo}]" in said
+
+
+PARTS = """
+vertices = D.objects["Cube"].data.vertices
+vertex = vertices[0]
+pair = [vertex, 1]
+objects = D.objects
+kept = {"name": "Cube"}
+cube = D.objects["Cube"]
+"""
+
+
+@pytest.mark.parametrize("blow", ["bpy.ops.wm.open_mainfile(filepath=FILE)", "bpy.ops.ed.undo()"])
+def test_what_would_read_freed_memory_is_dropped(client: BlockingKernelClient, blow: str) -> None:
+    number(client, "D.objects['Cube'].location.x = 3")
+    number(client, PARTS)
+    out = number(client, "D.objects['Cube'].data.vertices")
+    when = number(client, blow)
+    for name in ("vertices", "vertex", "pair", "objects"):
+        said = error(client, f"{name}")
+        assert "NameError" in said
+        assert f"{name} was dropped" in said
+        assert f"in cell [{when}]" in said
+    assert run_cell(client, f"(kept, {out} in Out)") == "({'name': 'Cube'}, False)"
+    assert run_cell(client, "(C is bpy.context, D is bpy.data, C.scene.name)") == (
+        "(True, True, 'Scene')"
+    )
+    assert run_cell(client, "D.objects['Cube'].data.vertices[0].index") == "0"
+
+
+def test_other_errors_say_what_they_always_say(client: BlockingKernelClient) -> None:
+    number(client, "bpy.ops.wm.open_mainfile(filepath=FILE)")
+    said = error(client, "nowhere")
+    assert "name 'nowhere' is not defined" in said
+    assert "dropped" not in said

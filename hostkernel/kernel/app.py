@@ -160,8 +160,9 @@ class HostKernelApp(IPKernelApp):
         return port
 
     def init_iopub(self, context: zmq.Context[Any]) -> None:
-        """Original: also opens a TCP port for forked children, outside of encryption."""
+        """Original: also opens a TCP port for forked children, and greets the first client only."""
         self.iopub_socket = context.socket(zmq.XPUB)
+        self.iopub_socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         self.iopub_socket.linger = 1000
         self._apply_curve_server_options(self.iopub_socket)
         self.iopub_port = self._bind_socket(self.iopub_socket, self.iopub_port)
@@ -221,7 +222,7 @@ class HostKernelApp(IPKernelApp):
     def _flush_replies(self) -> None:
         # Private: the pair on which the main thread hands replies to the shell channel.
         self.shell_channel_thread.manager._main_to_shell_channel.to_stream.flush()
-        self.shell_channel_thread.shell_stream.flush()
+        self.kernel.shell_stream.flush()
 
     def _run_in_shell_channel(self, function: Any) -> None:
         done = threading.Event()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from ipykernel.iostream import OutStream
+from jupyter_client.session import extract_header
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -119,7 +120,7 @@ class CellStream(OutStream):
 
     def set_parent(self, parent: dict[str, Any]) -> None:
         """Name the request that output in this context belongs to."""
-        self.set_thread_parent(parent)
+        self._parent_header.set(extract_header(parent))
 
     def flush(self) -> None:
         """Send what cells wrote, or flush the host's stream, each for its own."""

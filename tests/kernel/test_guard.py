@@ -1,0 +1,164 @@
+"""The code of others that ours overrides or reaches into is still what was read.
+
+Read were ipykernel 7.3.0 and 7.4.0, IPython 9.18.1 and traitlets 5.16.1. When this fails after
+an upgrade: read the change, decide whether our side still does all that the original does but
+the harm, then put the new digest beside the old one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import inspect
+import pkgutil
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import hostkernel.kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+OTHERS = ("ipykernel", "IPython", "traitlets")
+# What a class statement itself puts there.
+NO_OVERRIDES = {"__module__", "__doc__", "__annotations__", "__qualname__", "__init_subclass__"}
+
+# Overridden, or called or copied in parts though private: the newest version's digest first.
+READ = {
+    "ipykernel.heartbeat:Heartbeat.__init__": ("a979860820a1",),
+    "ipykernel.heartbeat:Heartbeat._bind_socket": ("b241091e303c",),
+    "ipykernel.heartbeat:Heartbeat._try_bind_socket": ("89ca73076b8f",),
+    "ipykernel.heartbeat:Heartbeat.pick_port": ("7fd5f41c8dd1",),
+    "ipykernel.heartbeat:Heartbeat.run": ("fe74c5741dd0", "a37367f5725d"),
+    "ipykernel.iostream:IOPubThread.__init__": ("27093efd0b65", "4262dd5c593c"),
+    "ipykernel.iostream:OutStream.__init__": ("4e4012ea3458",),
+    "ipykernel.iostream:OutStream._flush": ("31919e6a3459",),
+    "ipykernel.iostream:OutStream.close": ("30326f1a4859",),
+    "ipykernel.iostream:OutStream.closed": ("fd127c2cf2e1",),
+    "ipykernel.iostream:OutStream.fileno": ("c10e92fd05a0",),
+    "ipykernel.iostream:OutStream.flush": ("f19196110558",),
+    "ipykernel.iostream:OutStream.set_parent": ("d1515ad46bf8", "0c933271c14c"),
+    "ipykernel.iostream:OutStream.write": ("3e7601e76572",),
+    "ipykernel.ipkernel:_create_comm": ("5093b98114a5",),
+    "ipykernel.ipkernel:_get_comm_manager": ("073af4669c9c",),
+    "ipykernel.ipkernel:IPythonKernel.__init__": ("27165106528c",),
+    "ipykernel.ipkernel:IPythonKernel._cancel_on_sigint": ("2669b6260760",),
+    "ipykernel.ipkernel:IPythonKernel.do_complete": ("af0e9bac8b80",),
+    "ipykernel.ipkernel:IPythonKernel.do_debug_request": ("bcffe638d675",),
+    "ipykernel.ipkernel:IPythonKernel.do_execute": ("c9da5d42d7e8", "1df49ab9c26b"),
+    "ipykernel.ipkernel:IPythonKernel.do_inspect": ("73813874d594",),
+    "ipykernel.ipkernel:IPythonKernel.poll_stopped_queue": ("a6f1183a4636",),
+    "ipykernel.ipkernel:IPythonKernel.set_parent": ("6d456bb03678",),
+    "ipykernel.ipkernel:IPythonKernel.start": ("aca1f1320168",),
+    "ipykernel.kernelapp:IPKernelApp._apply_curve_client_options": ("22f3a3ae33ac",),
+    "ipykernel.kernelapp:IPKernelApp._apply_curve_server_options": ("51c5ce801f17",),
+    "ipykernel.kernelapp:IPKernelApp._try_bind_socket": ("d2bbc373e37c",),
+    "ipykernel.kernelapp:IPKernelApp.close": ("58dccb67919b",),
+    "ipykernel.kernelapp:IPKernelApp.configure_tornado_logger": ("3cf17faaa2ce",),
+    "ipykernel.kernelapp:IPKernelApp.init_blackhole": ("cfb6c3f926bd",),
+    "ipykernel.kernelapp:IPKernelApp.init_connection_file": ("c630dab67e62",),
+    "ipykernel.kernelapp:IPKernelApp.init_control": ("4fa2ff111f57", "53f8c43d9fe9"),
+    "ipykernel.kernelapp:IPKernelApp.init_crash_handler": ("638baa0cf60b",),
+    "ipykernel.kernelapp:IPKernelApp.init_gui_pylab": ("bebfdfd3053f",),
+    "ipykernel.kernelapp:IPKernelApp.init_heartbeat": ("3100b31905c0",),
+    "ipykernel.kernelapp:IPKernelApp.init_io": ("eeb86431a94d",),
+    "ipykernel.kernelapp:IPKernelApp.init_iopub": ("0225315f00cc",),
+    "ipykernel.kernelapp:IPKernelApp.init_kernel": ("431d9412eb61", "c310f8bdff63"),
+    "ipykernel.kernelapp:IPKernelApp.init_path": ("8c0a798497ec",),
+    "ipykernel.kernelapp:IPKernelApp.init_poller": ("c172a785a6cb",),
+    "ipykernel.kernelapp:IPKernelApp.init_signal": ("1cc9a8700fd0",),
+    "ipykernel.kernelapp:IPKernelApp.init_sockets": ("c201bfa779c8",),
+    "ipykernel.kernelapp:IPKernelApp.initialize": ("17d9237d3735", "53fe2497f858"),
+    "ipykernel.kernelapp:IPKernelApp.log_connection_info": ("b3300543203d",),
+    "ipykernel.kernelapp:IPKernelApp.patch_io": ("21634c2b9e3e",),
+    "ipykernel.kernelapp:IPKernelApp.reset_io": ("0a7f70960691",),
+    "ipykernel.kernelapp:IPKernelApp.write_connection_file": ("1973df51300e",),
+    "ipykernel.kernelbase:Kernel._at_shutdown": ("d891b940f48d", "9542805b5739"),
+    "ipykernel.kernelbase:Kernel._send_interrupt_children": ("a1b122896d18",),
+    "ipykernel.kernelbase:Kernel.create_subshell_request": ("dc982d33dd3d",),
+    "ipykernel.kernelbase:Kernel.dispatch_shell": ("4bcb1c663ffa", "f60366be74ab"),
+    "ipykernel.kernelbase:Kernel.interrupt_request": ("cdd15c21c29b",),
+    "ipykernel.kernelbase:Kernel.kernel_info": ("ea94fce6a688",),
+    "ipykernel.kernelbase:Kernel.post_handler_hook": ("32942fb92fb8",),
+    "ipykernel.kernelbase:Kernel.pre_handler_hook": ("3400b815e9d6",),
+    "ipykernel.kernelbase:Kernel.raw_input": ("3e10df6695db",),
+    "ipykernel.kernelbase:Kernel.shell_channel_thread_main": ("a41f2e577c3a", "cc938ab5bc18"),
+    "ipykernel.kernelbase:Kernel.shell_main": ("34c43e31dd64", "c9418e5de241"),
+    "ipykernel.kernelbase:Kernel.shutdown_request": ("3e66313a516c", "070c1902850e"),
+    "ipykernel.kernelbase:Kernel.start": ("9182b2878004", "4847df8ed5d0"),
+    "ipykernel.subshell_manager:SubshellManager.__init__": ("2dc46c1451de", "f88412de72f5"),
+    "ipykernel.thread:BaseThread.run": ("84c1e4e7bee1",),
+    "ipykernel.zmqshell:ZMQInteractiveShell.__init__": ("0ddffb7c4d47", "3df332bb637b"),
+    "ipykernel.zmqshell:ZMQInteractiveShell._update_exit_now": ("e62d3a59bd79",),
+    "ipykernel.zmqshell:ZMQInteractiveShell.ask_exit": ("6107e7e6301a",),
+    "ipykernel.zmqshell:ZMQInteractiveShell.enable_gui": ("e7507489eb06",),
+    "ipykernel.zmqshell:ZMQInteractiveShell.init_environment": ("0a56c02b77cc",),
+    "ipykernel.zmqshell:ZMQInteractiveShell.run_cell": ("51f0ec0a268d",),
+    "ipykernel.zmqshell:ZMQInteractiveShell.system": ("d64da95decbd",),
+    "ipykernel.zmqshell:ZMQInteractiveShell.system_piped": ("d64da95decbd",),
+    "IPython.core.interactiveshell:ExecutionInfo.__init__": ("d04d64fccd5a",),
+    "IPython.core.interactiveshell:InteractiveShell._run_cell": ("29aa877866f9",),
+    "IPython.core.interactiveshell:InteractiveShell.atexit_operations": ("2e7dbf4c4044",),
+    "IPython.core.interactiveshell:InteractiveShell.init_pdb": ("4a62ef28cb1a",),
+    "IPython.core.interactiveshell:InteractiveShell.init_prompts": ("805675ff0c3e",),
+    "IPython.core.interactiveshell:InteractiveShell.init_sys_modules": ("9e8f65852033",),
+    "IPython.core.interactiveshell:InteractiveShell.run_cell_async": ("7423e679f095",),
+    "IPython.core.interactiveshell:InteractiveShell.run_code": ("d8ba8ffffb13",),
+    "IPython.core.shellapp:InteractiveShellApp._exec_file": ("049c9850e2ae",),
+    "traitlets.config.application:Application._configure_logging": ("70d150957bd4",),
+    "traitlets.config.application:Application.exit": ("75cb61358c8e",),
+}
+
+
+def function_of(found: Any) -> Any:
+    """The function behind a property or a method."""
+    return getattr(found, "fget", None) or getattr(found, "func", None) or found
+
+
+def digest(name: str) -> str:
+    """Of the source of ``module:Class.function``."""
+    module, _, path = name.partition(":")
+    found = importlib.import_module(module)
+    for part in path.split("."):
+        found = inspect.getattr_static(found, part)
+    source = textwrap.dedent(inspect.getsource(function_of(found)))
+    return hashlib.sha256(source.encode()).hexdigest()[:12]
+
+
+@pytest.mark.parametrize("name", READ)
+def test_it_is_what_was_read(name: str) -> None:
+    distribution = name.partition(":")[0].partition(".")[0]
+    found = digest(name)
+    assert found in READ[name], (
+        f"{name} of {distribution} {importlib.metadata.version(distribution)} is new ({found}): "
+        f"read it, compare it with what hostkernel/kernel overrides or uses of it, add the digest"
+    )
+
+
+def overridden() -> Iterator[str]:
+    """Every function of others that a class in ``hostkernel.kernel`` overrides."""
+    package = hostkernel.kernel
+    for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        module = importlib.import_module(info.name)
+        for cls in vars(module).values():
+            if isinstance(cls, type) and cls.__module__ == info.name:
+                yield from overridden_by(cls)
+
+
+def overridden_by(cls: type) -> Iterator[str]:
+    for name in vars(cls).keys() - NO_OVERRIDES:
+        bases = (base for base in cls.__mro__[1:] if name in vars(base))
+        base = next(bases, None)
+        if base is None or not base.__module__.startswith(OTHERS):
+            continue
+        if inspect.isfunction(function_of(vars(base)[name])):
+            yield f"{base.__module__}:{base.__qualname__}.{name}"
+
+
+def test_nothing_that_is_overridden_was_left_unread() -> None:
+    found = set(overridden())
+    assert len(found) > 40
+    assert found <= READ.keys()

@@ -185,17 +185,16 @@ def _stay_with(prepared: Prepared, launch: Launch, orders: Orders) -> int:
 def _start(
     prepared: Prepared, launch: Launch, orders: Orders, signals: Signals, log: Path | None = None
 ) -> Started:
-    from hostkernel.launch.starter import start
+    from hostkernel.launch.starter import start_with_its_python
 
     from .panel import Spinner, show_panel
 
     with Spinner(f"starting {orders.host}") as spinner:
-        started = start(
+        started = start_with_its_python(
+            prepared,
             launch,
             orders,
             signals,
-            runtime=prepared.paths.runtime,
-            timeout=prepared.settings.kernel.start_timeout,
             log=log,
             on_step=spinner.step,
             around_output=spinner.hidden,

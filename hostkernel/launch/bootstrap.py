@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from hostkernel.kernel.manager import HostKernelManager
     from hostkernel.plugins import Plugins
 
-__all__ = ["ORDERS", "REPORT", "RUNNING", "VARIABLE", "Report", "bring_up", "describe", "main"]
+__all__ = [
+    "OLDEST",
+    "ORDERS",
+    "REPORT",
+    "RUNNING",
+    "VARIABLE",
+    "Report",
+    "bring_up",
+    "describe",
+    "main",
+]
 
 VARIABLE = "HOSTKERNEL_BOOTSTRAP"
 ORDERS = "orders.toml"
@@ -32,7 +42,7 @@ REPORT = "report.jsonl"
 
 RUNNING = "running the host"  # the step in which the user's code begins to run
 
-_OLDEST = (3, 11)
+OLDEST = (3, 11)
 _MODULE = "_hostkernel_bootstrap"
 
 
@@ -66,7 +76,8 @@ class Report:
             namespace = os.readlink("/proc/self/ns/pid")
         except OSError:
             namespace = ""
-        self._write(event="process", pid=os.getpid(), namespace=namespace)
+        python = "{}.{}".format(*sys.version_info[:2])
+        self._write(event="process", pid=os.getpid(), namespace=namespace, python=python)
 
     def step(self, name: str) -> None:
         """Say what is being done from now on."""
@@ -136,10 +147,10 @@ def main() -> None:
 
 
 def _check_version() -> None:
-    if sys.version_info[:2] < _OLDEST:
+    if sys.version_info[:2] < OLDEST:
         raise CannotStartError(
             "this host's Python is {}.{}; hostkernel needs {}.{} or newer".format(
-                *(sys.version_info[:2] + _OLDEST)
+                *(sys.version_info[:2] + OLDEST)
             )
         )
 

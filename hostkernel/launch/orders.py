@@ -34,6 +34,8 @@ class Orders:
         owns_process: the process is there for hostkernel only, which may handle its signals.
         parent: the Jupyter server that launches the host, as a process id.
         windowed: the host has a window that its user works in.
+        python: the minor version of the Python inside, as far as is known.
+        sites: the directories with packages for it; by default those of this environment.
     """
 
     host: str
@@ -44,6 +46,8 @@ class Orders:
     owns_process: bool = False
     parent: int | None = None
     windowed: bool = False
+    python: str = f"{sys.version_info.major}.{sys.version_info.minor}"
+    sites: tuple[str, ...] = ()
 
     @contextmanager
     def written_below(self, runtime: Path) -> Iterator[Path]:
@@ -72,8 +76,8 @@ class Orders:
     def _write(self, file: Path) -> None:
         import tomli_w
 
-        python = f"{sys.version_info.major}.{sys.version_info.minor}"
-        content = {**self.content(), "python": python, "sites": list(site_directories())}
+        sites = list(self.sites or site_directories())
+        content = {**self.content(), "python": self.python, "sites": sites}
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "wb") as stream:
             tomli_w.dump(content, stream)

@@ -16,10 +16,12 @@ from hostkernel.plugins import FAILURES, Plugins
 from hostkernel.registry import owner_is_gone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from hostkernel.config import Settings, Tables
     from hostkernel.host import Host, HostPaths
+
+    from .orders import Orders
 
 __all__ = ["Prepared", "prepare", "usable_connection_file"]
 
@@ -77,6 +79,27 @@ class Prepared:
         if command:
             launch = replace(launch, argv=(*command, *launch.argv[1:]))
         return replace(launch, env={**launch.env, **host.settings.env}), owns_process
+
+    def furnished(self, orders: Orders, python: str, tell: Callable[[str], None]) -> Orders:
+        """The orders for a host with another Python, with packages for it.
+
+        Args:
+            orders: for a host with ours.
+            python: the minor version inside.
+            tell: called with a word on how far it is, where something has to be fetched.
+
+        Raises:
+            LaunchError: the packages cannot be had.
+
+        """
+        from .orders import Orders
+        from .packages import packages_for
+
+        if python == Orders.python:
+            return replace(orders, python=python, sites=())
+        cache = self.paths.cache / "packages"
+        sites = packages_for(self.host, python, self.plugins.loaded, cache, tell)
+        return replace(orders, python=python, sites=sites)
 
     def log_file(self, kernel_id: str) -> Path:
         """An empty file for the output of a detached host.

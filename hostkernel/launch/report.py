@@ -53,6 +53,7 @@ class StartReport:
         self.file = file
         self.began = False
         self.process: Process | None = None
+        self.python: str | None = None
         self.step: str | None = None
         self.ready: Ready | None = None
         self.failure: Failure | None = None
@@ -75,8 +76,9 @@ class StartReport:
         self._position += len(whole)
         yield from whole.splitlines()
 
-    def _on_process(self, pid: int, namespace: str) -> None:
+    def _on_process(self, pid: int, namespace: str, python: str | None = None) -> None:
         self.began = True
+        self.python = python
         started = processes.start_time(pid)
         # A host in a container counts processes for itself: its ids mean others here.
         if namespace == processes.pid_namespace() and started is not None:

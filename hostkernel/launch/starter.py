@@ -13,6 +13,7 @@ from hostkernel.errors import ConnectionFileError, LaunchError
 
 from . import bootstrap
 from .child import Child, describe_status
+from .packages import known_python, remember_python
 from .report import Process, StartReport
 
 if TYPE_CHECKING:
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
     from hostkernel.host import Launch
 
     from .orders import Orders
+    from .prepare import Prepared
     from .signals import Event, Signals
 
-__all__ = ["Started", "start"]
+__all__ = ["Started", "start", "start_with_its_python"]
 
 _POLL = 0.01
 _GRACE = 5.0  # seconds for a host to show up after its wrapper has ended and let go of it
@@ -89,6 +91,50 @@ def start(
         except BaseException:
             child.end(report.process)
             raise
+
+
+def start_with_its_python(
+    prepared: Prepared,
+    launch: Launch,
+    orders: Orders,
+    signals: Signals,
+    *,
+    log: Path | None,
+    on_step: Callable[[str], None],
+    around_output: Callable[[], AbstractContextManager[object]],
+) -> Started:
+    """Like :func:`start`; a host whose Python is not ours gets packages for it first.
+
+    Which Python that is, only the host knows: the first start of it ends by saying so.
+    """
+    cache = prepared.paths.cache
+
+    def attempt(orders: Orders) -> Started:
+        return start(
+            launch,
+            orders,
+            signals,
+            runtime=prepared.paths.runtime,
+            timeout=prepared.settings.kernel.start_timeout,
+            log=log,
+            on_step=on_step,
+            around_output=around_output,
+        )
+
+    known = known_python(launch.argv[0], cache)
+    if known not in {None, orders.python}:
+        orders = prepared.furnished(orders, str(known), on_step)
+    try:
+        return attempt(orders)
+    except LaunchError as error:
+        if error.python in {None, orders.python} or not _can_be_served(error.python):
+            raise
+        remember_python(launch.argv[0], cache, str(error.python))
+        return attempt(prepared.furnished(orders, str(error.python), on_step))
+
+
+def _can_be_served(python: str | None) -> bool:
+    return tuple(map(int, str(python).split("."))) >= bootstrap.OLDEST
 
 
 class _Starting:
@@ -201,6 +247,7 @@ class _Starting:
             output=self.child.last_output(),
             status=self.child.status,
             hint=hint,
+            python=self.report.python,
         )
 
 

@@ -270,16 +270,17 @@ class HostKernelManager:
 
     def _on_signal(self, number: int) -> None:
         embedding = self._embedding
-        if embedding is None:
-            return
-        if not self._ending_signals and embedding.interrupter.is_armed:
+        owned = bool(self._ending_signals)
+        if not owned and embedding is not None and embedding.interrupter.is_armed:
             raise KeyboardInterrupt
         if self._signalled:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         self._signalled = True
-        exits = bool(self._ending_signals)
-        self.request_stop(signal.Signals(number).name, exit_host=exits)
+        if embedding is not None:
+            self.request_stop(signal.Signals(number).name, exit_host=owned)
+        elif owned:
+            self.host.quit()
 
     def _give_up(self) -> None:
         driver, self._driver = self._driver, None
@@ -387,6 +388,10 @@ class HostKernelManager:
             self._dismantle(self._driver)
         finally:
             self._become_idle()
+        if threading.current_thread() is threading.main_thread():
+            # A host that goes on without its kernel still ends by the same signals.
+            for number in self._ending_signals:
+                signal.signal(number, lambda number, _frame: self._on_signal(number))
         self.plugins.notify("hostkernel_stopped", kernel=self, reason=reason)
         return self._report
 

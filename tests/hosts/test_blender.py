@@ -116,9 +116,6 @@ def test_the_kernel_survives_file_loads(blender: Run) -> None:
     assert run_cell(client, "D.filepath") == repr(str(file))
 
 
-def test_a_timer_of_the_users_runs_beside_the_kernel(start: Callable[..., Run]) -> None: ...
-
-
 LOOP = """
 import threading
 from hostkernel_blender import BlenderHost, BlenderSettings

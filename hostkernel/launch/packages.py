@@ -144,9 +144,9 @@ def _files(distribution: metadata.Distribution) -> Iterator[_File]:
                     yield _File(file, f"{package}/{file.relative_to(root).as_posix()}")
         if spec and spec.origin and not places:
             yield _File(Path(spec.origin), Path(spec.origin).name)
-    for file in distribution.files or ():
-        if file.parent.suffix == ".dist-info" and file.name in {"METADATA", "entry_points.txt"}:
-            yield _File(Path(str(distribution.locate_file(file))), file.as_posix())
+    for listed in distribution.files or ():
+        if listed.parent.suffix == ".dist-info" and listed.name in {"METADATA", "entry_points.txt"}:
+            yield _File(Path(str(distribution.locate_file(listed))), listed.as_posix())
 
 
 def _import_names(distribution: metadata.Distribution) -> list[str]:

@@ -19,6 +19,10 @@ HostkernelError
 │   ├── KernelTimeoutError        the main thread did not take a call in time
 │   └── RequestError              a running kernel did not do what it was asked from outside
 ├── LaunchError                   the host did not start, or started without its kernel
+├── KernelspecError               a kernelspec cannot be written or removed
+├── LogError                      there is no log of what was asked for
+├── MissingExtraError             a command needs a package that is not installed
+├── NotebookError                 a notebook cannot be read, run to its end, or written
 └── SelectionError                no running kernel, or several, match
 
 Errors are built from fields, so that a caller can act on them; ``str()`` gives one
@@ -45,8 +49,12 @@ __all__ = [
     "HostkernelError",
     "KernelError",
     "KernelTimeoutError",
+    "KernelspecError",
     "LaunchError",
+    "LogError",
+    "MissingExtraError",
     "NotRunningError",
+    "NotebookError",
     "PluginError",
     "Problem",
     "RequestError",
@@ -323,7 +331,6 @@ class LaunchError(HostkernelError):
         output: the last lines that the host printed.
         status: exit status of the started process, if it has ended.
         hint: what to do about it.
-        python: minor version of the Python inside, if the start came that far.
     """
 
     host: str
@@ -334,7 +341,6 @@ class LaunchError(HostkernelError):
     output: Sequence[str] = field(default_factory=tuple)
     status: int | None = None
     hint: str | None = None
-    python: str | None = None
 
     def __str__(self) -> str:
         step = f" (step: {self.step})" if self.step else ""
@@ -344,6 +350,60 @@ class LaunchError(HostkernelError):
         if self.hint:
             parts.append(self.hint)
         return "\n".join(parts)
+
+
+@dataclass(eq=False)
+class KernelspecError(HostkernelError):
+    """The kernelspec ``name`` cannot be written to or removed from ``folder``."""
+
+    name: str
+    folder: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"kernelspec {self.name} in {self.folder}: {self.reason}"
+
+
+@dataclass(eq=False)
+class LogError(HostkernelError):
+    """There is no log.
+
+    Attributes:
+        wanted: the kernel that was asked for, None for any.
+        kernel: that kernel, if it runs: its output goes elsewhere.
+    """
+
+    wanted: str | None
+    kernel: str | None = None
+
+    def __str__(self) -> str:
+        if self.kernel is not None:
+            return f"{self.kernel} keeps no log: its output goes to whoever started it"
+        whose = f" of {self.wanted!r}" if self.wanted else ""
+        return f"there is no log{whose}: hosts that `run --detach` or Jupyter starts keep one"
+
+
+@dataclass(eq=False)
+class MissingExtraError(HostkernelError):
+    """``what`` needs ``package``, which comes with hostkernel's extra ``extra``."""
+
+    what: str
+    package: str
+    extra: str
+
+    def __str__(self) -> str:
+        return f"{self.what} needs {self.package}: pip install 'hostkernel[{self.extra}]'"
+
+
+@dataclass(eq=False)
+class NotebookError(HostkernelError):
+    """The notebook in ``file`` cannot be read, run to its end, or written."""
+
+    file: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.reason}"
 
 
 @dataclass(eq=False)

@@ -1,16 +1,24 @@
-"""``hostkernel exec``: run code in a running kernel."""
+"""``hostkernel exec``: run code in a running kernel, or in a host started for it."""
 
 from __future__ import annotations
 
+import importlib.util
+import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from . import quick
-from .completion import complete_kernel
+from .completion import complete_host
 from .failures import FAILED
+from .selection import KernelOption  # noqa: TC001 - Typer evaluates annotations
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hostkernel.registry import RunningKernel
 
 __all__ = ["app"]
 
@@ -20,51 +28,135 @@ app = typer.Typer(add_completion=False)
 @app.command(no_args_is_help=True)
 def execute(
     file: Annotated[
-        str | None, typer.Argument(metavar="FILE.py|-", help="A script, - for standard input.")
+        str | None,
+        typer.Argument(metavar="FILE.py|FILE.ipynb|-", help="What to run, - for standard input."),
+    ] = None,
+    args: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="HOST ARGS", help="With --host: for the host, after a --."),
     ] = None,
     code: Annotated[str | None, typer.Option("-c", "--code", help="The code itself.")] = None,
-    kernel: Annotated[
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="OUT.ipynb", help="Write the notebook as run."),
+    ] = None,
+    kernel: KernelOption = None,
+    host: Annotated[
         str | None,
         typer.Option(
-            "-k",
-            "--kernel",
-            metavar="KERNEL",
-            help="Prefix of the id, host, pid, title or connection file.",
-            autocompletion=complete_kernel,
+            metavar="NAME",
+            help="Start this host, run the code there, end it.",
+            autocompletion=complete_host,
         ),
     ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="With --host: change a setting."),
+    ] = None,
 ) -> None:
-    """Run code in a running kernel as one cell; the exit status is the cell's.
+    """Run code in a running kernel; the exit status is the code's.
 
-    Output appears as it comes, input() asks here, Ctrl-C interrupts the cell.
+    Output appears as it comes, input() asks here, Ctrl-C interrupts.
     """
-    source = _source(file, code)
-    from hostkernel.registry import find
-
-    from .cell import run_cell
-
-    quick.end()
+    _refuse_nonsense(file, code, output, kernel, host, bool(args or overrides))
+    cells = _cells(file, code)
+    notebook = _notebook(Path(str(file))) if output is not None else None
     # Standard input cannot be both the code and the answers to input().
-    succeeded = run_cell(find(kernel).info, source, allow_stdin=file != "-")
-    if not succeeded:
-        raise typer.Exit(FAILED)
+    work = _Work(cells, notebook, output, allow_stdin=file != "-")
+    quick.end()
+    if host is None:
+        from hostkernel.registry import find
+
+        work.run(find(kernel))
+    else:
+        from .batch import started
+
+        with started(host, overrides or (), tuple(args or ())) as there:
+            work.run(there)
 
 
-def _source(file: str | None, code: str | None) -> str:
+class _Work:
+    """What to run, read before anything is started."""
+
+    def __init__(
+        self, cells: Sequence[str], notebook: object, output: Path | None, *, allow_stdin: bool
+    ) -> None:
+        self._cells = cells
+        self._notebook = notebook
+        self._output = output
+        self._allow_stdin = allow_stdin
+
+    def run(self, kernel: RunningKernel) -> None:
+        """Run it there; what fails has been shown, and ends the command."""
+        if self._output is not None:
+            from hostkernel.jupyter import notebook
+
+            notebook.run(kernel, self._notebook, self._output)
+            return
+        from .cell import run_cell
+
+        for cell in self._cells:
+            if not run_cell(kernel.info, cell, allow_stdin=self._allow_stdin):
+                raise typer.Exit(FAILED)
+
+
+def _refuse_nonsense(
+    file: str | None,
+    code: str | None,
+    output: Path | None,
+    kernel: str | None,
+    host: str | None,
+    for_host: bool,
+) -> None:
+    message = ""
     if (file is None) == (code is None):
         message = "give either -c CODE or a file, - for standard input"
+    elif kernel is not None and host is not None:
+        message = "give one of -k KERNEL, --host NAME"
+    elif for_host and host is None:
+        message = "--set and HOST ARGS go with --host NAME"
+    elif output is not None and not str(file).endswith(".ipynb"):
+        message = "-o goes with a notebook"
+    if message:
         raise typer.BadParameter(message)
+
+
+def _cells(file: str | None, code: str | None) -> Sequence[str]:
     if code is not None:
-        return code
-    return sys.stdin.read() if file == "-" else _read(Path(str(file)))
+        return [code]
+    if file == "-":
+        return [sys.stdin.read()]
+    path = Path(str(file))
+    return _code_cells(path) if path.suffix == ".ipynb" else [_read(path)]
+
+
+def _code_cells(path: Path) -> list[str]:
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        code = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+    except OSError as error:
+        message = f"{path} cannot be read: {error.strerror}"
+        raise typer.BadParameter(message) from error
+    except (ValueError, KeyError, TypeError) as error:
+        message = f"{path} is no notebook of format 4"
+        raise typer.BadParameter(message) from error
+    texts = ["".join(source) for source in code]
+    return [text for text in texts if text.strip()]
+
+
+def _notebook(path: Path) -> object:
+    from hostkernel.errors import MissingExtraError
+
+    if importlib.util.find_spec("nbclient") is None:
+        raise MissingExtraError("hostkernel exec -o", "nbclient", "batch")
+    from hostkernel.jupyter import notebook
+
+    return notebook.read(path)
 
 
 def _read(path: Path) -> str:
     from tokenize import open as open_source
 
-    if path.suffix == ".ipynb":
-        message = f"{path} is a notebook; only scripts can be run"
-        raise typer.BadParameter(message)
     try:
         with open_source(path) as stream:
             return stream.read()

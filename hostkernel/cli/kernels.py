@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,38 +13,95 @@ from .columns import columns
 from .failures import say
 
 if TYPE_CHECKING:
-    from hostkernel.registry import RunningKernel
+    from collections.abc import Sequence
+
+    from hostkernel.registry import Listing, RunningKernel
 
 __all__ = ["app"]
 
 app = typer.Typer(add_completion=False)
 
-_FIELDS = ("id", "host", "pid", "state", "title", "connection_file")
+_FIELDS = ("id", "host", "pid", "state", "activity", "title", "connection_file")
+_NONE = "no kernel is running; start one with: hostkernel run"
+_EVERY = 1.0  # seconds between looks
+_ANSWER = 1.0  # seconds for a kernel to say what it does
 
 
 @app.command()
 def list_kernels(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Stay, and show each change until Ctrl-C.")
+    ] = False,
 ) -> None:
-    """List the kernels of this machine."""
-    from hostkernel.registry import kernels
-
-    listing = kernels()
+    """List the kernels of this machine, and whether each is idle or busy."""
+    if watch:
+        _watch(as_json=as_json)
+        return
+    listing, records = _look()
     for note in listing.notes:
         say(note)
     if as_json:
-        print(json.dumps([_record(kernel) for kernel in listing.kernels], indent=2))
-    elif listing.kernels:
-        print(columns([_FIELDS, *map(_row, listing.kernels)]))
+        print(json.dumps(records, indent=2))
+    elif records:
+        print(_table(records))
     else:
-        say("no kernel is running; start one with: hostkernel run")
+        say(_NONE)
 
 
-def _record(kernel: RunningKernel) -> dict[str, object]:
+def _watch(*, as_json: bool) -> None:
+    """Show each change: on a terminal in place, elsewhere one after the other."""
+    clear = "\x1b[2J\x1b[H" if sys.stdout.isatty() and not as_json else ""
+    shown = None
+    try:
+        while True:
+            _, records = _look()
+            if records != shown:
+                text = json.dumps(records) if as_json else _table(records) if records else _NONE
+                print(clear + text, flush=True)
+                shown = records
+            time.sleep(_EVERY)
+    except KeyboardInterrupt:
+        return
+
+
+def _look() -> tuple[Listing, list[dict[str, object]]]:
+    from hostkernel.registry import kernels
+
+    listing = kernels()
+    activities = _activities(listing.kernels)
+    pairs = zip(listing.kernels, activities, strict=True)
+    return listing, [_record(kernel, activity) for kernel, activity in pairs]
+
+
+def _activities(kernels: Sequence[RunningKernel]) -> list[str | None]:
+    """What each does, all asked at once."""
+    if not kernels:
+        return []
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(len(kernels)) as threads:
+        return list(threads.map(_activity, kernels))
+
+
+def _activity(kernel: RunningKernel) -> str | None:
+    from hostkernel.errors import RequestError
+    from hostkernel.launch.control import ask
+
+    if kernel.state != "running":
+        return None
+    try:
+        return str(ask(kernel.info, "status", timeout=_ANSWER)["state"])
+    except RequestError:
+        return "no answer"
+
+
+def _record(kernel: RunningKernel, activity: str | None) -> dict[str, object]:
     facts = kernel.facts
-    values = (kernel.id, facts.host, facts.pid, kernel.state, facts.title, str(kernel.file))
+    place = str(kernel.file)
+    values = (kernel.id, facts.host, facts.pid, kernel.state, activity, facts.title, place)
     return dict(zip(_FIELDS, values, strict=True))
 
 
-def _row(kernel: RunningKernel) -> tuple[str, ...]:
-    return tuple("-" if value is None else str(value) for value in _record(kernel).values())
+def _table(records: Sequence[dict[str, object]]) -> str:
+    return columns([_FIELDS, *(tuple(record.values()) for record in records)])

@@ -23,6 +23,7 @@ from hostkernel.errors import ConfigError, Problem
 from hostkernel.host import Host, HostSettings
 
 __all__ = [
+    "ATTACH",
     "PREFIX",
     "RESERVED",
     "ConnectionSettings",
@@ -35,7 +36,10 @@ __all__ = [
 PREFIX = "HOSTKERNEL_"
 """What the environment variables that are settings begin with."""
 
-RESERVED = frozenset({"HOSTKERNEL_BOOTSTRAP", "HOSTKERNEL_CONFIG"})
+ATTACH = "HOSTKERNEL_ATTACH"
+"""The variable that names the kernel which a Jupyter server shall attach to."""
+
+RESERVED = frozenset({ATTACH, "HOSTKERNEL_BOOTSTRAP", "HOSTKERNEL_CONFIG"})
 """The variables that begin so and are no settings."""
 
 EndPolicy = Literal["detach", "stop", "restart", "exit-host"]

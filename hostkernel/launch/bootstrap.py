@@ -211,7 +211,8 @@ def bring_up(
         host: the adapter.
         settings: validated with the plugins of this side.
         plugins: those of this side.
-        orders: ``kernel_id``, ``args``, ``owns_process``, perhaps ``connection_file``.
+        orders: ``kernel_id``, ``args``, ``owns_process``, ``windowed``, perhaps
+            ``connection_file`` and ``parent``.
         report: told when the kernel is up.
         when_up: called then, too.
     """
@@ -232,6 +233,8 @@ def bring_up(
         kernel_id=orders["kernel_id"],
         connection_file=pathlib.Path(file) if file else None,
     )
+    if "parent" in orders:
+        plugins.register("guardian", _guardian(manager, orders["parent"], orders["windowed"]))
     if orders["owns_process"]:
         manager.stop_on_signals()
         _stop_on_hangup(manager)
@@ -250,6 +253,15 @@ def _announcer(up: "Callable[[Kernel], None]") -> object:
             up(kernel)
 
     return Announcer()
+
+
+def _guardian(manager: "HostKernelManager", parent: int, windowed: bool) -> object:
+    from hostkernel.launch.guardian import Guardian
+
+    def end(reason: str) -> None:
+        manager.request_stop(reason, exit_host=True)
+
+    return Guardian(parent, windowed=windowed, end=end)
 
 
 def _stop_on_hangup(manager: "HostKernelManager") -> None:

@@ -31,6 +31,7 @@ class PythonHost(Host):
 
     name = "python"
     summary = "Plain Python, with or without a script"
+    logo = Path(__file__).with_name("logo.svg")
     settings_model = PythonSettings
     settings: PythonSettings
     fallback = True

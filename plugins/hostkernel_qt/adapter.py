@@ -38,6 +38,7 @@ class QtHost(Host):
 
     name = "qt"
     summary = "Qt programs: PySide6, PyQt6, PyQt5"
+    logo = Path(__file__).with_name("logo.svg")
     gui = frozenset({"qt", "qt5", "qt6"})
 
     def __init__(self, settings: HostSettings) -> None:

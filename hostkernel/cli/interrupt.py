@@ -1,0 +1,43 @@
+"""``hostkernel interrupt``: interrupt the cell that runs."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from .failures import FAILED, say
+from .selection import EveryOption, KernelArgument, KernelOption, chosen
+
+__all__ = ["app"]
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def interrupt(
+    kernel: KernelArgument = None,
+    kernel_option: KernelOption = None,
+    every: EveryOption = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+) -> None:
+    """Interrupt the cell that a kernel runs. A host that is idle is left alone."""
+    from hostkernel.errors import RequestError
+    from hostkernel.launch.control import ask
+
+    done: list[str] = []
+    asked = chosen(kernel, kernel_option, every=every)
+    for each in asked:
+        try:
+            ask(each.info, "interrupt")
+        except RequestError as error:
+            say(f"{each}: {error}")
+        else:
+            done.append(each.id)
+            if not as_json:
+                print(f"interrupted {each}")
+    if as_json:
+        print(json.dumps({"interrupted": done}))
+    if len(done) < len(asked):
+        raise typer.Exit(FAILED)

@@ -1,0 +1,1 @@
+"""Outside: kernelspecs, and the provisioner by which Jupyter attaches to hosts and starts them."""

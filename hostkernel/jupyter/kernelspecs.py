@@ -1,0 +1,236 @@
+"""Outside: the kernelspecs by which Jupyter's launchers show hosts."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hostkernel.errors import KernelspecError
+
+from .start import CONNECTION_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from hostkernel.host import Host
+
+    from .provisioner import Attach
+
+__all__ = ["PROVISIONER", "Installed", "Kernelspec", "attaching", "for_host", "installed"]
+
+PROVISIONER = "hostkernel-provisioner"
+_MARK = "hostkernel"  # in the metadata of what is ours
+_LOGO = Path(__file__).with_name("logo.svg")
+_POLICY = "kernel.on_shutdown"
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True)
+class Kernelspec:
+    """One kernelspec, not written yet.
+
+    Attributes:
+        name: what ``--kernel NAME`` of papermill and its like takes.
+        display_name: what launchers show.
+        argv: the command line of clients that start kernels themselves.
+        config: what the provisioner is made with.
+        logo: an SVG or PNG file.
+    """
+
+    name: str
+    display_name: str
+    argv: tuple[str, ...]
+    config: dict[str, str] = field(default_factory=dict)
+    logo: Path = _LOGO
+
+    def content(self) -> dict[str, Any]:
+        """What ``kernel.json`` says."""
+        return {
+            "argv": list(self.argv),
+            "display_name": self.display_name,
+            "language": "python",
+            "interrupt_mode": "message",
+            "metadata": {
+                "debugger": True,
+                "supported_encryption": ["curve"],
+                "kernel_provisioner": {"provisioner_name": PROVISIONER, "config": self.config},
+                _MARK: {"host": self.config.get("host")},
+            },
+        }
+
+    def install(self, prefix: Path | None = None) -> Path:
+        """Write it, in one step; one of ours that is there is replaced.
+
+        Args:
+            prefix: of an environment, None for the user's own kernelspecs.
+
+        Returns:
+            The kernelspec's folder.
+
+        Raises:
+            KernelspecError: that is no name, a kernelspec of somebody else's has it, or the
+                folder cannot be written to.
+        """
+        folder = _directory(prefix) / self.name
+        if not _NAME.fullmatch(self.name):
+            reason = "a name is made of ASCII letters, digits, and the signs - . _"
+            raise KernelspecError(self.name, folder.parent, reason)
+        if folder.exists() and _read(folder) is None:
+            raise KernelspecError(self.name, folder, "this is not a kernelspec of hostkernel's")
+        try:
+            self._write(folder)
+        except OSError as error:
+            reason = f"cannot be written: {error.strerror or error}"
+            raise KernelspecError(self.name, folder, reason) from error
+        return folder
+
+    def _write(self, folder: Path) -> None:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".hostkernel-", dir=folder.parent) as place:
+            new, old = Path(place, "new"), Path(place, "old")
+            new.mkdir()
+            text = json.dumps(self.content(), indent=2) + "\n"
+            (new / "kernel.json").write_text(text, encoding="utf-8")
+            for source, name in _logos(self.logo):
+                shutil.copyfile(source, new / name)
+            if folder.exists():
+                folder.rename(old)
+            new.rename(folder)
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A kernelspec of ours that is there.
+
+    Attributes:
+        name: its name.
+        display_name: what launchers show.
+        host: the host it is for, None for any.
+        folder: where it is.
+        python: the Python that it starts.
+    """
+
+    name: str
+    display_name: str
+    host: str | None
+    folder: Path
+    python: str
+
+    @property
+    def python_is_there(self) -> bool:
+        """Whether the Python that it starts is still there."""
+        return shutil.which(self.python) is not None
+
+    def remove(self) -> None:
+        """Remove it.
+
+        Raises:
+            KernelspecError: that is not allowed here.
+        """
+        try:
+            shutil.rmtree(self.folder)
+        except OSError as error:
+            reason = f"cannot be removed: {error.strerror or error}"
+            raise KernelspecError(self.name, self.folder, reason) from error
+
+
+def for_host(
+    host: type[Host],
+    overrides: Sequence[str] = (),
+    args: Sequence[str] = (),
+    *,
+    attach: Attach = "never",
+) -> Kernelspec:
+    """The kernelspec that starts a host, or attaches to one that is open and else starts it.
+
+    Args:
+        host: its adapter.
+        overrides: what ``--set`` said, baked in.
+        args: the host's own arguments, baked in.
+        attach: ``never`` or ``if-open``.
+    """
+    own = f"{_POLICY}=exit-host"
+    given = next((text for text in reversed(overrides) if _is_policy(text)), own)
+    policy = given.partition("=")[2].strip().strip("\"'")
+    sets = [word for text in (own, *overrides) for word in ("--set", text)]
+    argv = (*_base(), "run", "--host", host.name, "-f", CONNECTION_FILE, *sets, *args)
+    suffix, label = ("-attach", "attach") if attach == "if-open" else ("", "hostkernel")
+    return Kernelspec(
+        name=f"hostkernel-{host.name}{suffix}",
+        display_name=f"{host.name.replace('_', ' ').title()} ({label})",
+        argv=argv,
+        config={"host": host.name, "attach": attach, "on_shutdown": policy},
+        logo=host.logo or _LOGO,
+    )
+
+
+def attaching(kernel: str | None = None) -> Kernelspec:
+    """The kernelspec that attaches to a kernel that is open.
+
+    Args:
+        kernel: which one, None for the only one.
+    """
+    config = {"attach": "always"} | ({"kernel": kernel} if kernel else {})
+    argv = (*_base(), "relay", "-f", CONNECTION_FILE, *(("-k", kernel) if kernel else ()))
+    return Kernelspec("hostkernel", "hostkernel: running kernel", argv, config)
+
+
+def installed() -> Iterator[Installed]:
+    """The kernelspecs of ours that Jupyter, started from this environment, sees."""
+    from jupyter_core.paths import jupyter_path
+
+    seen: set[str] = set()
+    for directory in map(Path, jupyter_path("kernels")):
+        for folder in sorted(directory.glob("*")):
+            content = _read(folder)
+            if content is not None and folder.name not in seen:
+                seen.add(folder.name)
+                yield _installed(folder, content)
+
+
+def _installed(folder: Path, content: dict[str, Any]) -> Installed:
+    host = content["metadata"][_MARK].get("host")
+    argv = content.get("argv") or [""]
+    return Installed(folder.name, content["display_name"], host, folder, argv[0])
+
+
+def _read(folder: Path) -> dict[str, Any] | None:
+    """What a kernelspec of ours says, None for anybody else's."""
+    try:
+        content = json.loads((folder / "kernel.json").read_text(encoding="utf-8"))
+        mark = content["metadata"][_MARK]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return content if isinstance(mark, dict) and "display_name" in content else None
+
+
+def _base() -> tuple[str, ...]:
+    # Not "hostkernel": some clients take a kernel for Python only if it is started so.
+    return (sys.executable, "-m", "hostkernel")
+
+
+def _is_policy(override: str) -> bool:
+    return override.partition("=")[0].strip() == _POLICY
+
+
+def _directory(prefix: Path | None) -> Path:
+    if prefix is not None:
+        return prefix.expanduser().absolute() / "share" / "jupyter" / "kernels"
+    from jupyter_core.paths import jupyter_data_dir
+
+    return Path(jupyter_data_dir()) / "kernels"
+
+
+def _logos(logo: Path) -> Iterator[tuple[Path, str]]:
+    """The files to copy, by the names that launchers look for."""
+    if logo.suffix == ".svg":
+        yield logo, "logo-svg.svg"
+        logo = logo.with_suffix(".png")
+    if logo.suffix == ".png" and logo.exists():
+        yield logo, "logo-64x64.png"

@@ -1,0 +1,186 @@
+"""Notebooks on a kernel that is open, through a real Jupyter server."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+from launch.world import wait_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from launch.world import World
+    from notebooks import Server
+
+
+def pid_of(world: World) -> int:
+    [kernel] = world.kernels()
+    return int(kernel["pid"])
+
+
+def test_interrupt_restart_and_shut_down_leave_the_host(
+    world: World, serve: Callable[..., Server], install: Callable[..., None]
+) -> None:
+    install("--attach")
+    world.detach()
+    world.exec("import sys; sys.modules['document'] = 'open'; x = 41")
+    pid = pid_of(world)
+    notebook = serve().start("hostkernel")
+    assert notebook.result("x + 1") == "42"
+
+    endless = notebook.start_endless()
+    notebook.interrupt()
+    assert notebook.until("execute_reply", endless)["ename"] == "KeyboardInterrupt"
+
+    notebook.restart()
+    document = "import sys; sys.modules['document'], 'x' in globals()"
+    assert notebook.result(document) == "('open', False)"
+
+    notebook.result("x = 2")
+    notebook.start_endless()
+    notebook.restart()
+    assert notebook.result(document) == "('open', False)"
+
+    notebook.result("x = 3")
+    notebook.shut_down()
+    assert pid_of(world) == pid
+    assert world.exec("print(x)") == "3"
+
+
+def test_shut_down_interrupts_nobody_else(
+    world: World, serve: Callable[..., Server], install: Callable[..., None]
+) -> None:
+    install("--attach")
+    world.detach()
+    notebook = serve().start("hostkernel")
+    go = world.folder / "go"
+    cell = f"print('in', flush=True)\nimport os\nwhile not os.path.exists({str(go)!r}): pass\n"
+    other = world.start("exec", "-c", f"{cell}print('to its end')")
+    other.until("in")
+    notebook.shut_down()
+    go.touch()
+    assert (other.end(), other.stdout.split("\n")[1]) == (0, "to its end")
+
+
+def test_the_second_notebook_is_told_that_it_shares(
+    world: World, serve: Callable[..., Server], install: Callable[..., None]
+) -> None:
+    install("--attach")
+    world.detach()
+    server = serve()
+    first = server.start("hostkernel")
+    assert first.result("x = 1; 'first'") == "'first'"
+    second = server.start("hostkernel")
+    told = second.result("x + 1")
+    assert "This kernel is shared: another notebook is open on this python" in told
+    assert told.endswith("\n2")
+    assert second.result("x += 1; 'told once'") == "'told once'"
+    assert first.result("x") == "2"
+
+    first.shut_down()
+    second.shut_down()
+    assert server.start("hostkernel").result("'alone'") == "'alone'"
+
+
+def test_which_kernel(
+    world: World, serve: Callable[..., Server], install: Callable[..., None]
+) -> None:
+    install("--attach")
+    install("--host", "python", "--attach")
+    server = serve()
+    assert server.refused("hostkernel") == ("no kernel is running; start one with: hostkernel run")
+    first, second = world.detach(), world.detach()
+    refusal = server.refused("hostkernel")
+    assert "several kernels are running; name one by id, host, pid or title" in refusal
+    assert first in refusal
+    assert second in refusal
+
+    install("--attach", "-k", second, "--name", "second")
+    pids = {kernel["id"]: str(kernel["pid"]) for kernel in world.kernels()}
+    assert server.start("second").result("import os; os.getpid()") == pids[second]
+
+    named = serve(HOSTKERNEL_ATTACH=pids[first])
+    assert named.start("hostkernel").result("import os; os.getpid()") == pids[first]
+    assert named.start("hostkernel-python-attach").result("2 + 2").endswith("4")
+    gone = serve(HOSTKERNEL_ATTACH="nobody")
+    assert "no running kernel is 'nobody'" in gone.refused("hostkernel-python-attach")
+
+
+def test_attach_if_open_else_launch(
+    world: World, serve: Callable[..., Server], install: Callable[..., None]
+) -> None:
+    install("--host", "python", "--attach")
+    server = serve()
+    launched = server.start("hostkernel-python-attach")
+    pid = launched.result("import os; os.getpid()")
+    attached = server.start("hostkernel-python-attach")
+    assert attached.result("os.getpid()").endswith(pid)
+    attached.shut_down()
+    assert launched.result("os.getpid()") == pid
+    launched.shut_down()
+    wait_for(lambda: not psutil.pid_exists(int(pid)), "the end of what was launched")
+    assert world.kernels() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_server_comes_and_goes(
+    world: World, serve: Callable[..., Server], install: Callable[..., None], number: int
+) -> None:
+    install("--attach")
+    world.detach()
+    pid = pid_of(world)
+    first = serve()
+    first.start("hostkernel").result("x = 'kept'")
+    first.end(number)
+    assert pid_of(world) == pid
+    assert serve().start("hostkernel").result("x") == "'kept'"
+
+
+def test_culling_lets_go_of_a_kernel(
+    world: World, serve: Callable[..., Server], install: Callable[..., None]
+) -> None:
+    install("--attach")
+    world.detach()
+    pid = pid_of(world)
+    manager = "--MappingKernelManager"
+    server = serve(f"{manager}.cull_idle_timeout=1", f"{manager}.cull_interval=1")
+    server.start("hostkernel").close()
+    wait_for(lambda: not server.kernels(), "the culling")
+    assert pid_of(world) == pid
+
+
+def test_a_host_that_dies_is_seen_within_seconds(
+    world: World, serve: Callable[..., Server], install: Callable[..., None]
+) -> None:
+    install("--attach")
+    world.detach()
+    server = serve()
+    notebook = server.start("hostkernel")
+    notebook.result("1")
+    os.kill(pid_of(world), signal.SIGKILL)
+    notebook.until("status", execution_state="dead")
+    assert "no kernel is running" in server.refused("hostkernel")
+    world.detach()
+    assert server.start("hostkernel").result("'alive'") == "'alive'"
+
+
+def test_an_encrypted_kernel(
+    world: World, serve: Callable[..., Server], install: Callable[..., None]
+) -> None:
+    install("--attach")
+    install("--host", "python")
+    required = "--KernelManager.transport_encryption=required"
+    server = serve(required)
+    world.detach()
+    assert "is not encrypted, and this server requires it" in server.refused("hostkernel")
+    world.run("stop")
+    world.detach("--set", "connection.encryption=required")
+    for name in ("hostkernel", "hostkernel-python"):
+        notebook = server.start(name)
+        assert notebook.result("6 * 7") == "42"
+        notebook.restart()
+        assert notebook.result("6 * 7") == "42"

@@ -122,6 +122,7 @@ def _zip(file: Path, content: Mapping[str, bytes]) -> Path:
         unfinished = Path(folder, file.name)
         with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, data in content.items():
-                archive.writestr(name, data)
+                stored = zipfile.ZIP_STORED if name.endswith(".whl") else None
+                archive.writestr(name, data, stored)
         shutil.move(unfinished, file)
     return file

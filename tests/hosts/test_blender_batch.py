@@ -26,7 +26,7 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(params=SETTINGS)
+@pytest.fixture
 def execute(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., nbformat.NotebookNode]:
@@ -59,6 +59,7 @@ RED = 'D.materials["Material"].node_tree.nodes["Principled BSDF"].inputs["Base C
 SMALL = "r = C.scene.render; r.engine = 'CYCLES'; r.resolution_x = r.resolution_y = 64"
 
 
+@pytest.mark.parametrize("execute", SETTINGS, indirect=True)
 def test_the_output_notebook_has_the_pictures(
     execute: Callable[..., nbformat.NotebookNode],
 ) -> None:
@@ -79,6 +80,7 @@ def test_the_output_notebook_has_the_pictures(
     assert sizes == [(64, 64), (32, 32), (256, 256)]
 
 
+@pytest.mark.parametrize("execute", ["bpy"], indirect=True)
 def test_a_failing_cell_fails_the_job(execute: Callable[..., nbformat.NotebookNode]) -> None:
     with pytest.raises(CellExecutionError, match="no camera"):
         execute("C.scene.camera = None", "%render", "never = 1")

@@ -38,6 +38,20 @@ def unregister() -> None:
     ui.unregister()
 
 
+def serve() -> None:
+    """Called by a script, in a Blender without a window: run a kernel until it is stopped.
+
+    Example::
+
+        from bl_ext.user_default import hostkernel as addon
+
+        addon.serve()
+    """
+    from . import kernel
+
+    kernel.serve()
+
+
 def _check_python() -> None:
     here = sys.version_info[:2]
     if here < _OLDEST:

@@ -8,7 +8,7 @@ import sys
 import traceback
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
@@ -17,13 +17,30 @@ if TYPE_CHECKING:
 
     from hostkernel import HostKernelManager
 
-__all__ = ["current", "error", "restart", "settings_file", "start", "stop", "stop_own"]
+__all__ = [
+    "RefusedError",
+    "current",
+    "error",
+    "restart",
+    "serve",
+    "settings_file",
+    "start",
+    "stop",
+    "stop_own",
+]
 
 _FOLDER = Path(__file__).parent
 _OFFLINE = (
     "online access is off, and a kernel opens sockets on this machine: allow it in "
     "Preferences > System > Network"
 )
+
+
+_BACKGROUND = "there is no window: let the script call this add-on's serve() instead"
+
+
+class RefusedError(Exception):
+    """The add-on does not start a kernel here, for a reason that needs no traceback."""
 
 
 class _State:
@@ -45,23 +62,33 @@ def current() -> HostKernelManager | None:
 
 
 def start() -> bool:
-    """Start the kernel; in the background, run it until it is stopped. False: see error()."""
+    """Start the kernel in Blender's window. False: see error()."""
     with _reported():
-        if not getattr(bpy.app, "online_access", True):
-            raise PermissionError(_OFFLINE)
-        with _own_packages_in_front():
-            _start()
+        if bpy.app.background:
+            # Not in an operator: disabling the add-on in a cell would pull it from under it.
+            raise RefusedError(_BACKGROUND)
+        _State.own = _furnished("start")
     return not _State.error
 
 
-def _start() -> None:
-    import hostkernel
+def serve() -> None:
+    """Run the kernel here until it is stopped.
 
-    _check_versions()
-    if bpy.app.background:
-        hostkernel.serve("blender")
-        return
-    _State.own = hostkernel.start("blender")
+    Raises:
+        RefusedError: the add-on refuses.
+        The errors of hostkernel.serve.
+    """
+    _furnished("serve")
+
+
+def _furnished(action: str) -> Any:
+    if not getattr(bpy.app, "online_access", True):
+        raise RefusedError(_OFFLINE)
+    with _own_packages_in_front():
+        import hostkernel
+
+        _check_versions()
+        return getattr(hostkernel, action)("blender")
 
 
 def stop() -> bool:
@@ -113,15 +140,11 @@ def _reported() -> Iterator[None]:
 
 def _is_plain(problem: Exception) -> bool:
     errors = sys.modules.get("hostkernel.errors")
-    known = (PermissionError, _VersionError)
-    return isinstance(problem, (*known, errors.HostkernelError) if errors else known)
+    plain = (RefusedError, errors.HostkernelError) if errors else RefusedError
+    return isinstance(problem, plain)
 
 
 # What the add-on brought
-
-
-class _VersionError(Exception):
-    """Other packages are loaded than the ones that the add-on brought."""
 
 
 @contextmanager
@@ -155,7 +178,7 @@ def _check_versions() -> None:
     brought = json.loads((_FOLDER / "brought.json").read_text(encoding="utf-8"))["versions"]
     wrong = [line for name, version in brought.items() for line in _differs(name, version)]
     if wrong:
-        raise _VersionError("; ".join(wrong) + ". Restart Blender")
+        raise RefusedError("; ".join(wrong) + ". Restart Blender")
 
 
 def _differs(name: str, brought: str) -> Iterator[str]:

@@ -25,6 +25,11 @@ _COPIES = (
 class _Button(bpy.types.Operator):  # type: ignore[misc]
     running: ClassVar[bool]
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # The tooltip, to which Blender adds a full stop.
+        cls.bl_description = (cls.__doc__ or "").rstrip(".")
+
     @classmethod
     def poll(cls, _context: Any) -> bool:
         return (kernel.current() is not None) is cls.running

@@ -2,15 +2,12 @@
 
 A timer of Blender's has neither area nor region, and an override around a slice is no way
 out: an operator under an override crashes Blender on Python 3.11 as soon as another thread
-runs Python. The handler of a modal operator has the true context. So for each slice
+runs Python. The handler of a modal operator has the true context. So each slice gets one: the
+operator adds its handler with the area of the user's choice, a timer event that is due at once
+calls it, the slice runs, and the operator is over. It takes a tenth of a millisecond.
 
-1. a timer event goes to every window, and a key map item of ours answers it. It does not get
-   there while a modal operator of the user's takes all events: the slice waits for its end.
-2. The operator that the item runs adds its own handler, with the area of the user's choice,
-   and a second timer event calls that: the slice runs, and the operator is over.
-
-Both take a tenth of a millisecond, within one turn of Blender's loop. Between slices there is
-no operator: Blender saves no backup file (auto-save) while one is running.
+Between slices there is no operator: while one is running Blender saves no backup file
+(auto-save) and reloads no scripts.
 """
 
 from __future__ import annotations
@@ -23,12 +20,13 @@ import bpy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Stage"]
+__all__ = ["Stage", "is_ours"]
 
 _AT_ONCE = 0.0
-# A timer that is due at once keeps Blender from sleeping until its event is taken.
-_WHILE_BLOCKED = 0.05
-_PATIENCE = 3
+# A timer that is due at once keeps Blender from sleeping until its event is taken, which lasts
+# when a render has locked the interface.
+_WHILE_LOCKED = 0.05
+_PATIENCE = 5
 
 _numbers = itertools.count()
 
@@ -48,75 +46,47 @@ class Stage:
         self._area_type = area_type
         self._run = run
         self._operator = _operator(self)
-        self._timers: list[Any] = []
-        self._windows: list[Any] = []
+        self._timer: Any = None
+        self._window: Any = None
         self._turns = 0
-        self.asked = False
-        self.entered = False
 
     def open(self) -> None:
-        """Register the operator and its key."""
+        """Register the operator."""
         bpy.utils.register_class(self._operator)
-        keymaps = bpy.context.window_manager.keyconfigs.addon.keymaps
-        self._keymap = keymaps.new(name="Window", space_type="EMPTY")
-        self._key = self._keymap.keymap_items.new(self._operator.bl_idname, "TIMER", "ANY")
 
     def close(self) -> None:
-        """Take both back. Outside of ``run``: Blender still needs the operator behind it."""
-        self._forget()
-        self._keymap.keymap_items.remove(self._key)
+        """Take it back. Outside of ``run``: Blender still needs the operator behind it."""
+        self._silence()
         bpy.utils.unregister_class(self._operator)
 
     def ask(self) -> None:
-        """Want a slice; called once each turn of Blender's loop until it has come."""
+        """Want a slice; called in a timer, once each turn of Blender's loop until it has come."""
         self._turns += 1
-        if not self.asked:
-            self._begin(_AT_ONCE)
-        elif self._turns == _PATIENCE or self._turns % 100 == 0:
-            # Again from the first step: windows may have gone, and handlers with them.
-            self._begin(_WHILE_BLOCKED)
+        if self._timer is None:
+            module, _, name = self._operator.bl_idname.partition(".")
+            getattr(getattr(bpy.ops, module), name)("INVOKE_DEFAULT")
+        elif self._turns == _PATIENCE:
+            self._signal(_WHILE_LOCKED)
 
-    def _begin(self, step: float) -> None:
-        if self.entered:
-            self._signal(step, self._entered_window)
-            return
-        self.asked = True
-        self._windows = list(bpy.context.window_manager.windows)
-        self._signal(step, *self._windows)
-
-    def _signal(self, step: float, *windows: Any) -> None:
+    def _signal(self, step: float) -> None:
         self._silence()
-        manager = bpy.context.window_manager
-        self._timers = [manager.event_timer_add(step, window=window) for window in windows]
+        self._timer = bpy.context.window_manager.event_timer_add(step, window=self._window)
 
     def _silence(self) -> None:
-        for timer in self._timers:
-            bpy.context.window_manager.event_timer_remove(timer)
-        self._timers = []
-
-    def _forget(self) -> None:
-        self._silence()
-        self.asked = self.entered = False
-        self._turns = 0
+        if self._timer is not None:
+            bpy.context.window_manager.event_timer_remove(self._timer)
+        self._timer = None
 
     # What the operator calls
 
-    def reached(self, operator: Any, context: Any) -> set[str]:
-        """The event has come through in one window: no operator of the user's holds it."""
-        if context.window in self._windows:
-            self._windows.remove(context.window)
-        if self._windows:
-            return {"CANCELLED", "PASS_THROUGH"}
-        self._enter(operator, context)
-        return {"RUNNING_MODAL"}
-
-    def _enter(self, operator: Any, context: Any) -> None:
+    def enter(self, operator: Any, context: Any) -> None:
+        """Put the operator's handler where the slice shall run."""
         place = self._place() or {"window": context.window}
         # An override is harmless here, where Python calls no operator and keeps its lock.
         with context.temp_override(**place):
             context.window_manager.modal_handler_add(operator)
-        self.entered, self._entered_window = True, place["window"]
-        self._signal(_AT_ONCE, self._entered_window)
+        self._window = place["window"]
+        self._signal(_AT_ONCE)
 
     def _place(self) -> dict[str, Any] | None:
         places = [
@@ -128,15 +98,21 @@ class Stage:
         ]
         return max(places, key=_size, default=None)
 
-    def perform(self) -> set[str]:
+    def perform(self) -> None:
         """The handler is called: run the slice."""
-        self._forget()
+        self.leave()
         self._run()
-        return {"CANCELLED", "PASS_THROUGH"}
 
-    def lost(self) -> None:
-        """Blender has dropped the handler: a file was loaded, or the window was closed."""
-        self._forget()
+    def leave(self) -> None:
+        """The handler goes: it has been called, or its file or its window is being closed."""
+        self._silence()
+        self._window = None
+        self._turns = 0
+
+
+def is_ours(operator: Any) -> bool:
+    """Whether a running operator is a stage's."""
+    return bool(operator.bl_idname.startswith("HOSTKERNEL_OT_slice_"))
 
 
 def _size(place: dict[str, Any]) -> int:
@@ -156,17 +132,17 @@ def _operator(stage: Stage) -> Any:
         bl_label = "Run a slice of the kernel"
         bl_options = {"INTERNAL"}
 
-        @classmethod
-        def poll(cls, _context: Any) -> bool:
-            return stage.asked and not stage.entered
-
         def invoke(self, context: Any, _event: Any) -> set[str]:
-            return stage.reached(self, context)
+            stage.enter(self, context)
+            return {"RUNNING_MODAL"}
 
         def modal(self, _context: Any, event: Any) -> set[str]:
-            return stage.perform() if event.type == "TIMER" else {"PASS_THROUGH"}
+            if event.type != "TIMER":
+                return {"PASS_THROUGH"}
+            stage.perform()
+            return {"CANCELLED", "PASS_THROUGH"}
 
         def cancel(self, _context: Any) -> None:
-            stage.lost()
+            stage.leave()
 
     return Slice

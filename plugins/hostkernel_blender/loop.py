@@ -22,6 +22,7 @@ __all__ = ["BlenderLoop"]
 
 _QUIET_AFTER = 10.0
 _QUIET_TURN = 0.02
+_AFTER_FAILURE = 1.0
 
 
 class BlenderLoop(HostLoop):
@@ -79,6 +80,7 @@ class BlenderLoop(HostLoop):
         except BaseException:
             # Blender drops a timer that raises, and with it the kernel.
             logging.getLogger(__name__).exception("the timer in Blender's loop failed")
+            return _AFTER_FAILURE
         if self._tick is None:
             return None
         return 0.0 if monotonic() - self._last_wake < _QUIET_AFTER else _QUIET_TURN

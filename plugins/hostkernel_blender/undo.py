@@ -7,6 +7,7 @@ from time import perf_counter
 
 import bpy
 
+from .context import is_ours
 from .handlers import Handlers
 
 __all__ = ["UndoSteps"]
@@ -60,7 +61,7 @@ class UndoSteps:
         _update()
         changed = self._fired or self._counts != _counts()
         self.close()
-        if changed:
+        if changed and not _is_modal():
             self._push_or_defer("Cell" if number is None else f"Cell [{number}]")
 
     def _push_or_defer(self, name: str) -> None:
@@ -88,6 +89,13 @@ def _update() -> None:
     # Blender tells of direct assignments only when it next brings the scene up to date.
     if bpy.context.view_layer is not None:
         bpy.context.view_layer.update()
+
+
+def _is_modal() -> bool:
+    # Older Blenders cannot say.
+    windows = bpy.context.window_manager.windows
+    running = [op for window in windows for op in getattr(window, "modal_operators", ())]
+    return not all(map(is_ours, running))
 
 
 def _counts() -> dict[str, int]:

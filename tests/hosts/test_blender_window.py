@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.runs import need, run_cell
+from hosts.runs import need, run_cell, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from hosts.runs import Run
     from jupyter_client.blocking.client import BlockingKernelClient
 
+# Without a graphics card each pixel of the window takes its time.
+SMALL = '["--window-geometry", "0", "0", "640", "480"]'
 CONTEXT = "print(C.area.type, C.region.type, C.space_data.type, *bpy.ops.view3d.view_all())"
 IN_A_VIEW = "VIEW_3D WINDOW VIEW_3D FINISHED\n"
 
@@ -24,7 +26,8 @@ def start(start_run: Callable[..., Run], display: str) -> Callable[..., Run]:
     need(shutil.which("blender"), "Blender on PATH")
 
     def start(*args: str) -> Run:
-        settings = ("factory_startup=true", f"executable={shutil.which('blender')}")
+        blender = shutil.which("blender")
+        settings = ("factory_startup=true", f"executable={blender}", f"args={SMALL}")
         options = [f"--set=hosts.blender.{setting}" for setting in settings]
         return start_run("--host", "blender", *options, *args, DISPLAY=display)
 
@@ -63,3 +66,108 @@ def test_operators_find_a_view_after_file_loads(client: BlockingKernelClient) ->
     for load in LOADS:
         run_cell(client, load)
         assert run_cell(client, CONTEXT) == IN_A_VIEW, load
+
+
+def test_operators_find_a_view_when_theirs_is_gone(client: BlockingKernelClient) -> None:
+    run_cell(client, "C.area.type = 'TEXT_EDITOR'")
+    assert run_cell(client, "print(C.window is not None, C.area)") == "True None\n"
+    run_cell(client, "C.window.workspace = D.workspaces['Modeling']")
+    wait_for(lambda: run_cell(client, "print(C.area)") != "None\n", "the other workspace")
+    assert run_cell(client, CONTEXT) == IN_A_VIEW
+
+
+def test_operators_find_a_view_in_any_window(client: BlockingKernelClient) -> None:
+    run_cell(client, "bpy.ops.wm.window_new_main()")
+    wait_for(lambda: run_cell(client, "len(C.window_manager.windows)") == "2", "the window")
+    assert run_cell(client, CONTEXT) == IN_A_VIEW
+    run_cell(client, "bpy.ops.wm.window_close()")
+    wait_for(lambda: run_cell(client, "len(C.window_manager.windows)") == "1", "its end")
+    assert run_cell(client, CONTEXT) == IN_A_VIEW
+
+
+RELOAD = """
+said = []
+
+def reload():
+    said.append(bpy.ops.script.reload())
+
+bpy.app.timers.register(reload)
+"""
+
+
+def test_no_operator_of_ours_runs_between_cells(client: BlockingKernelClient) -> None:
+    """While one does Blender refuses to reload its scripts, and saves no backup."""
+    run_cell(client, RELOAD)
+    assert wait_for(lambda: run_cell(client, "said or ''"), "the reload") == "[{'FINISHED'}]"
+    assert run_cell(client, CONTEXT) == IN_A_VIEW
+
+
+HOLDER = """
+import os
+turns, over = 0, False
+
+class Holder(bpy.types.Operator):
+    bl_idname = "test.holder"
+    bl_label = "Takes all events until there is a file"
+
+    def invoke(self, context, event):
+        context.window_manager.modal_handler_add(self)
+        self.timer = context.window_manager.event_timer_add(0.05, window=context.window)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context, event):
+        global turns, over
+        turns += 1
+        if not os.path.exists("let go"):
+            return {"RUNNING_MODAL"}
+        context.window_manager.event_timer_remove(self.timer)
+        over = True
+        return {"FINISHED"}
+
+bpy.utils.register_class(Holder)
+"""
+HERE = "bpy.ops.test.holder('INVOKE_DEFAULT')"
+THERE = """
+bpy.ops.wm.window_new()
+with C.temp_override(window=C.window_manager.windows[1]):
+    bpy.ops.test.holder('INVOKE_DEFAULT')
+"""
+
+
+@pytest.mark.parametrize("hold", [HERE, THERE], ids=["here", "in another window"])
+def test_cells_run_beside_a_modal_operator_of_the_users(
+    blender: Run, client: BlockingKernelClient, hold: str
+) -> None:
+    run_cell(client, HOLDER)
+    run_cell(client, hold)
+    assert run_cell(client, CONTEXT) == IN_A_VIEW
+    assert run_cell(client, "turns > 0") == "True"
+    (blender.folder / "let go").touch()
+    wait_for(lambda: run_cell(client, "over") == "True", "the operator's end")
+    (blender.folder / "let go").unlink()
+    run_cell(client, "bpy.utils.unregister_class(Holder)")
+
+
+RENDER = """
+C.scene.render.engine = "CYCLES"
+C.scene.cycles.samples = 1
+C.scene.cycles.use_denoising = False
+C.scene.render.resolution_x = C.scene.render.resolution_y = 64
+bpy.ops.render.render("INVOKE_DEFAULT")
+"""
+
+
+def test_cells_run_beside_a_render(client: BlockingKernelClient) -> None:
+    assert run_cell(client, RENDER) == "{'RUNNING_MODAL'}"
+    running = "bpy.app.is_job_running('RENDER')"
+    wait_for(lambda: run_cell(client, running) == "False", "the end of the render")
+    assert run_cell(client, CONTEXT) == IN_A_VIEW
+
+
+def test_settings_choose_the_area_and_no_undo(start: Callable[..., Run]) -> None:
+    run = start("--set=hosts.blender.context_area=OUTLINER", "--set=hosts.blender.undo=false")
+    client = run.client()
+    run_cell(client, "D.meshes.new('kept').use_fake_user = True")
+    assert run_cell(client, "print(C.area.type, C.space_data.type)") == "OUTLINER OUTLINER\n"
+    assert run_cell(client, "bpy.ops.ed.undo.poll()") == "False"
+    assert run_cell(client, "'kept' in D.meshes") == "True"

@@ -30,6 +30,7 @@ _VIEW_SAMPLES = 4
 _DIRECTION = (1.0, -1.3, 0.8)  # from the subject to the camera
 _LENS = 50.0
 _ROOM = 1.1  # how much more than the subject the picture shows
+_WATCHING = ("depsgraph_update_", "render_")
 _HAVE_SHAPE = {"MESH", "CURVE", "CURVES", "SURFACE", "META", "FONT", "VOLUME", "GPENCIL"}
 
 
@@ -69,7 +70,7 @@ def _render_result(data: Any) -> bytes | None:
     # Its pixels cannot be read, but it can be saved; not so while there is none.
     if data.type != "RENDER_RESULT":
         return None
-    with _file() as file:
+    with _unwatched(), _file() as file:
         try:
             save_result(bpy.context.scene, file)
         except RuntimeError:
@@ -166,7 +167,7 @@ def object_(data: Any) -> bytes | None:
     """An object alone, from its front right; None where it has nothing to show."""
     if data.type not in _HAVE_SHAPE:
         return None
-    with _stage() as scene:
+    with _unwatched(), _stage() as scene:
         scene.collection.objects.link(data)
         with _camera(scene, [data], _PREVIEW):
             return _render(scene, _PREVIEW, _PREVIEW_SAMPLES)
@@ -174,7 +175,7 @@ def object_(data: Any) -> bytes | None:
 
 def material(data: Any) -> bytes:
     """A ball of the material."""
-    with _stage() as scene:
+    with _unwatched(), _stage() as scene:
         mesh = bpy.data.meshes.new("hostkernel")
         try:
             _make_ball(mesh)
@@ -202,12 +203,35 @@ def _make_ball(mesh: Any) -> None:
 
 
 @contextmanager
-def _scene_copy() -> Iterator[Any]:
-    scene = bpy.context.scene.copy()
+def _unwatched() -> Iterator[None]:
+    """Let no handler take what is done here for a change of the user's, or for a render."""
+    names = [name for name in dir(bpy.app.handlers) if name.startswith(_WATCHING)]
+    handlers = [getattr(bpy.app.handlers, name) for name in names]
+    _bring_up_to_date()  # What the user has changed until now is to be noticed.
+    before = [list(each) for each in handlers]
+    for each in handlers:
+        each.clear()
     try:
-        yield scene
+        yield
+        _bring_up_to_date()
     finally:
-        bpy.data.scenes.remove(scene)
+        for each, kept in zip(handlers, before, strict=True):
+            each[:] = kept
+
+
+def _bring_up_to_date() -> None:
+    if bpy.context.view_layer is not None:
+        bpy.context.view_layer.update()
+
+
+@contextmanager
+def _scene_copy() -> Iterator[Any]:
+    with _unwatched():
+        scene = bpy.context.scene.copy()
+        try:
+            yield scene
+        finally:
+            bpy.data.scenes.remove(scene)
 
 
 @contextmanager

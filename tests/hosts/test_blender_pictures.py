@@ -182,6 +182,25 @@ def test_render_shows_how_far_it_is_and_then_the_picture(client: BlockingKernelC
     assert "image/png" in updates[-1]["content"]["data"]
 
 
+WATCH = """
+seen = []
+for moment in ("depsgraph_update_post", "render_pre", "render_post"):
+    getattr(bpy.app.handlers, moment).append(lambda *_, moment=moment: seen.append(moment))
+"""
+
+
+@everywhere
+def test_the_users_handlers_do_not_notice(client: BlockingKernelClient) -> None:
+    run_cell(client, WATCH)
+    run_cell(client, "seen.clear()")
+    for cell in ("D.objects['Cube']", "material", "%viewport 64x48"):
+        assert Shown(client, cell).picture()
+    assert run_cell(client, "seen") == "[]"
+    assert Shown(client, "D.objects['Cube'].location.x += 1; D.objects['Cube']").picture()
+    assert run_cell(client, "'depsgraph_update_post' in seen") == "True"
+    assert run_cell(client, "'render_pre' in seen") == "False"
+
+
 def test_render_of_another_frame(client: BlockingKernelClient) -> None:
     move = "cube.location.x = 50; cube.keyframe_insert('location', frame=9)"
     run_cell(client, "cube = D.objects['Cube']; cube.keyframe_insert('location', frame=1)")

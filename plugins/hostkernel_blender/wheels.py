@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["PLATFORMS", "BuildError", "Target", "gather", "here", "own_wheel"]
 
 _OWN = "hostkernel"
+_OF_INSTALLERS = {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json"}
 
 
 class BuildError(HostkernelError):
@@ -228,8 +229,9 @@ def own_wheel(folder: Path) -> Path:
     file = folder / f"{stem}-py3-none-any.whl"
     content = dict(_code(distribution))
     info = f"{stem}.dist-info"
-    for name in ("METADATA", "WHEEL", "entry_points.txt"):
-        content[f"{info}/{name}"] = (distribution.read_text(name) or "").encode()
+    for part in distribution.files or ():
+        if part.parts[0] == info and part.name not in _OF_INSTALLERS:
+            content[part.as_posix()] = part.read_binary()
     content[f"{info}/RECORD"] = _record(content, f"{info}/RECORD")
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in content.items():

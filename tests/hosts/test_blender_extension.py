@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import hostkernel_blender
 import psutil
 import pytest
+from hostkernel_blender.wheels import own_wheel
 from hosts.runs import environment, need, run_cell, wait_for
 from jupyter_client.blocking.client import BlockingKernelClient
 
@@ -130,6 +131,20 @@ def test_without_a_network_it_says_what_to_do(tmp_path: Path) -> None:
     assert "could not fetch the wheels" in result.stderr
     assert str(tmp_path / "none") in result.stderr
     assert list(tmp_path.glob("*.zip")) == []
+
+
+def test_hostkernels_own_wheel_is_whole(tmp_path: Path) -> None:
+    file = own_wheel(tmp_path)
+    target = tmp_path / "target"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", target]
+    subprocess.run([*install, file], check=True)
+    ask = "import sys; sys.path.insert(0, sys.argv[1]); import hostkernel, hostkernel_qt"
+    show = "from importlib.metadata import files; print(hostkernel.__file__, *files('hostkernel'))"
+    command = [sys.executable, "-I", "-c", f"{ask}; {show}", target]
+    [module, *files] = subprocess.check_output(command, text=True).split()
+    assert Path(module).is_relative_to(target)
+    assert any(name.endswith("licenses/LICENSE") for name in files)
+    assert "hostkernel_blender/addon/ui.py" in files
 
 
 # Older Pythons

@@ -176,6 +176,7 @@ class CellStream(OutStream):
         try:
             yield
         finally:
+            self.send()  # nobody else does, where it is not sys's
             self.host = outer
             if getattr(sys, self.name) is self:
                 setattr(sys, self.name, found)

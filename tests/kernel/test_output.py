@@ -1,48 +1,263 @@
-"""What cells print, and when it is there."""
+"""What is printed reaches who it is for: the cell's client, or the host's own console."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hosts.runs import run_cell
+from hosts.runs import SECONDS
+from kernel.live import LiveHost, busy, cell, finish, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from jupyter_client.blocking.client import BlockingKernelClient
-    from kernel.programs import Program
+
+@pytest.fixture
+def started(each_host: LiveHost) -> LiveHost:
+    each_host.start()
+    return each_host
+
+
+def console(host: LiveHost, since: int) -> str:
+    return host.output[since:]
+
+
+def texts(messages: list[dict[str, Any]], name: str) -> str:
+    """What one of the streams carried."""
+    streams = [m["content"] for m in messages if m["msg_type"] == "stream"]
+    return "".join(content["text"] for content in streams if content["name"] == name)
+
+
+def test_a_cells_output_goes_to_its_client_alone(started: LiveHost) -> None:
+    since = len(started.output)
+    code = "import sys; print('out-of-cell'); print('err-of-cell', file=sys.stderr)"
+    reply = cell(started.client(), code)
+    assert texts(reply.messages, "stdout") == "out-of-cell\n"
+    assert texts(reply.messages, "stderr") == "err-of-cell\n"
+    assert "of-cell" not in console(started, since)
+
+
+def test_it_is_live(started: LiveHost) -> None:
+    """It arrives while the cell runs, also when nothing is flushed by hand."""
+    client = started.client()
+    request = busy(client, "import time; print('started'); time.sleep(1); 'over'")
+    assert not client.shell_channel.socket.poll(0)
+    assert finish(client, request).text == "'over'"
+
+
+def test_each_client_sees_its_own_request_named(started: LiveHost) -> None:
+    one, other = started.client(), started.client()
+    mine = one.execute("print('of one')")
+    finish(one, mine)
+    seen = []
+    while not seen:
+        message = other.get_iopub_msg(timeout=SECONDS)
+        if message["msg_type"] == "stream":
+            seen.append(message)
+    assert seen[0]["parent_header"]["msg_id"] == mine
+
 
 THREAD = """
+import threading, time
+def work():
+    print("at once")
+    go.wait(30)
+    print("from the thread")
+go = threading.Event()
+worker = threading.Thread(target=work)
+worker.start()
+"""
+
+
+def test_threads_that_a_cell_started_are_the_cells(started: LiveHost) -> None:
+    since = len(started.output)
+    client = started.client()
+    first = client.execute(THREAD)
+    finish(client, first)
+    finish(client, client.execute("go.set(); worker.join()"))
+    text = ""
+    while "from the thread" not in text and client.iopub_channel.socket.poll(0):
+        text += str(client.get_iopub_msg(timeout=SECONDS)["content"])
+    assert "from the thread" not in console(started, since)
+
+
+def test_output_of_a_thread_names_the_cell_that_started_it(host: LiveHost) -> None:
+    host.start()
+    client = host.client()
+    first = client.execute(THREAD)
+    finish(client, first)
+    client.execute("go.set(); worker.join()")
+    while True:
+        message = client.get_iopub_msg(timeout=SECONDS)
+        if "from the thread" in message["content"].get("text", ""):
+            break
+    assert message["parent_header"]["msg_id"] == first
+
+
+def test_output_of_a_task_between_cells(started: LiveHost) -> None:
+    since = len(started.output)
+    client = started.client()
+    code = """
+import asyncio
+async def later():
+    await asyncio.sleep(0.2)
+    print("from the task")
+task = asyncio.get_running_loop().create_task(later())
+await asyncio.sleep(0)
+"""
+    first = client.execute(code)
+    while True:
+        message = client.get_iopub_msg(timeout=SECONDS)
+        if "from the task" in message["content"].get("text", ""):
+            break
+    assert message["parent_header"]["msg_id"] == first
+    assert "from the task" not in console(started, since)
+
+
+def test_what_the_host_prints_between_cells_stays_in_its_console(started: LiveHost) -> None:
+    if started.mode == "served":
+        pytest.skip("the host does nothing while it serves")
+    since = len(started.output)
+    client = started.client()
+    value(client, "print('of the cell')")
+    started.do("import sys; print('of the host', flush=True)")
+    assert "of the host" in console(started, since)
+    assert "of the host" not in value(client, "1")
+
+
+def test_what_the_hosts_threads_print_stays_there_too(started: LiveHost) -> None:
+    since = len(started.output)
+    client = started.client()
+    request = busy(client, "import time; print('started', flush=True); time.sleep(0.5); 'over'")
+    started.beside("print('of the host', flush=True)")
+    reply = finish(client, request)
+    assert "of the host" not in reply.text
+    assert "of the host" in console(started, since)
+
+
+def test_a_thread_that_the_host_starts_while_a_cell_awaits(host: LiveHost) -> None:
+    host.start()
+    since = len(host.output)
+    client = host.client()
+    request = busy(client, "import asyncio; print('started'); await asyncio.sleep(0.5); 'over'")
+    host.do(
+        """
 import threading
-thread = threading.Thread(target=print, args=("of a thread",))
+thread = threading.Thread(target=lambda: print("of the host", flush=True))
 thread.start()
 thread.join()
 """
-TURNS = """
+    )
+    assert "of the host" not in finish(client, request).text
+    assert "of the host" in console(host, since)
+
+
+def test_a_host_that_takes_the_streams_away_in_between(live: Callable[..., LiveHost]) -> None:
+    """As consoles inside applications do: they replace sys.stdout when they are opened."""
+    host = live("pumped")
+    host.start()
+    client = host.client()
+    assert value(client, "print('before')") == "before\n"
+    host.do(
+        """
 import sys
-for number in range(500):
-    print(number, file=(sys.stdout, sys.stderr)[number % 2], flush=number % 3 == 0)
+class Console:
+    def __init__(self): self.written = []
+    def write(self, text): self.written.append(text)
+    def flush(self): pass
+opened = Console()
+sys.stdout = sys.stderr = opened
 """
+    )
+    assert value(client, "print('after')") == "after\n"
+    host.do("print('of the host')")
+    assert host.do("''.join(opened.written)") == "of the host\n"
+    host.drop_clients()
+    left = host.stop()
+    assert [line.split()[0] for line in left] == ["sys.stdout", "sys.stderr"]
+    assert host.do("sys.stdout is opened")
 
 
-@pytest.fixture
-def client(program: Callable[..., Program]) -> BlockingKernelClient:
-    return program("hostkernel.serve()").client()
+def test_a_stream_that_somebody_keeps_forwards_for_ever(host: LiveHost) -> None:
+    host.do("import logging, sys")
+    host.start()
+    host.do(
+        """
+kept = sys.stdout
+handler = logging.StreamHandler(sys.stderr)
+logging.getLogger("kept").addHandler(handler)
+"""
+    )
+    assert host.stop() == []
+    since = len(host.output)
+    host.do("print('one', file=kept, flush=True); logging.getLogger('kept').error('two')")
+    host.start()
+    host.do("print('three', file=kept, flush=True)")
+    assert host.stop() == []
+    assert console(host, since) == "one\ntwo\nthree\n"
+    host.do("logging.getLogger('kept').removeHandler(handler)")
 
 
-def test_a_cells_output_comes_before_its_end(client: BlockingKernelClient) -> None:
-    for number in range(100):
-        assert run_cell(client, f"print({number}); print('!')") == f"{number}\n!\n"
+def test_forked_children_print_to_the_hosts_console(started: LiveHost) -> None:
+    """Not to the client, whose sockets are the parent's; but nothing is lost or hangs."""
+    since = len(started.output)
+    code = """
+import os, warnings
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    child = os.fork()
+if child == 0:
+    print("from the child", flush=True)
+    os._exit(0)
+os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+"""
+    assert value(started.client(), code) == "0"
+    assert "from the child" in console(started, since)
+    assert value(started.client(), "1 + 1") == "2"
 
 
-def test_what_a_thread_of_the_cell_prints_comes_before_its_end(
-    client: BlockingKernelClient,
-) -> None:
-    for _ in range(20):
-        assert run_cell(client, THREAD) == "of a thread\n"
+def test_children_write_where_the_host_does(host: LiveHost) -> None:
+    host.start()
+    since = len(host.output)
+    code = "import subprocess, sys; subprocess.run(['echo', 'of the child'], stdout=sys.stdout)"
+    assert cell(host.client(), code).status == "ok"
+    assert "of the child" in console(host, since)
 
 
-def test_nothing_is_lost_between_two_flushes(client: BlockingKernelClient) -> None:
-    printed = run_cell(client, TURNS).split()
-    assert sorted(map(int, printed)) == list(range(500))
+def test_a_hundred_thousand_lines_arrive_whole(started: LiveHost) -> None:
+    reply = cell(started.client(), "for n in range(100_000): print(n)")
+    assert reply.text == "".join(f"{n}\n" for n in range(100_000))
+
+
+def test_a_large_display_arrives_whole(started: LiveHost) -> None:
+    code = "display({'application/x-test': 'x' * 20_000_000}, raw=True)"
+    reply = cell(started.client(), code)
+    shown = [m for m in reply.messages if m["msg_type"] == "display_data"]
+    assert len(shown[0]["content"]["data"]["application/x-test"]) == 20_000_000
+
+
+def test_output_just_before_the_end_is_not_lost(started: LiveHost) -> None:
+    client = started.client()
+    code = "for n in range(2000): print(n)\nimport hostkernel; hostkernel.stop(); print('last')"
+    reply = cell(client, code)
+    assert reply.text.split("\n")[1999:2001] == ["1999", "last"]
+    started.wait_stopped()
+
+
+def test_odd_things_are_written(started: LiveHost) -> None:
+    client = started.client()
+    assert cell(client, "import sys; sys.stdout.write(b'bytes')").ename == "TypeError"
+    assert value(client, "import sys; sys.stdout.write('five!'); None") == "five!"
+    assert value(client, "print('\\udcff'.encode('utf8', 'replace'))") == "b'?'\n"
+    assert value(client, "import sys; sys.stdout.isatty()") == "False"
+    assert value(client, "import sys; sys.stdout.encoding").lower() == "'utf-8'"
+
+
+def test_a_host_without_streams(live: Callable[..., LiveHost]) -> None:
+    host = live("pumped")
+    host.do("import sys; sys.stdout = sys.stderr = sys.__stdout__ = sys.__stderr__ = None")
+    host.start()
+    client = host.client()
+    assert value(client, "print('seen')") == "seen\n"
+    assert cell(client, "1 / 0").ename == "ZeroDivisionError"
+    assert value(client, "!echo shell").split() == ["shell"]

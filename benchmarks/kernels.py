@@ -146,6 +146,11 @@ class Kernel:
         self._shell: zmq.Socket[bytes] = client.connect_shell()
         self._iopub: zmq.Socket[bytes] = client.connect_iopub()
 
+    @property
+    def output(self) -> str:
+        """What it has printed."""
+        return self._log.read_text(errors="replace")
+
     def answered(self) -> float:
         """Wait for the first reply to kernel_info; seconds since the process was started."""
         self._request("kernel_info_request", {}, {self._shell: ("kernel_info_reply", None)})
@@ -185,8 +190,7 @@ class Kernel:
         if self.process.poll() is None and time.monotonic() < deadline:
             return
         state = f"status {self.process.returncode}" if self.process.returncode else "silent"
-        printed = self._log.read_text(errors="replace")
-        raise SystemExit(f"no answer to {kind} ({state}):\n{printed}")
+        raise SystemExit(f"no answer to {kind} ({state}):\n{self.output}")
 
     def close(self) -> None:
         """End it."""

@@ -99,6 +99,12 @@ def test_a_cell_that_changed_nothing_is_no_step(client: BlockingKernelClient) ->
     assert steps(client) == []
 
 
+def test_looking_is_no_step(client: BlockingKernelClient) -> None:
+    for cell in ("%viewport 64x48", "D.objects['Cube']", "D.materials['Material']"):
+        number(client, cell)
+    assert steps(client) == []
+
+
 def test_a_cell_that_changed_something_and_failed_is_a_step(client: BlockingKernelClient) -> None:
     code = "D.objects['Cube'].location.x = 3; 1 / 0"
     reply = client.execute_interactive(code, timeout=SECONDS, output_hook=lambda _: None)

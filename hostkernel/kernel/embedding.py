@@ -17,6 +17,7 @@ from .namespace import CellsAsMain
 from .output import CellStream, Threads
 from .residue import Residue
 from .session import KernelSession
+from .tasks import CellTasks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,6 +72,7 @@ class Embedding:
         self._settings = settings
         self._plugins = plugins
         self._endpoint = endpoint
+        self._cell_tasks = CellTasks()
         self._undo = ExitStack()
         self._report: list[str] = []
         self._session: KernelSession
@@ -101,6 +103,8 @@ class Embedding:
         self._undo.callback(self._session.close)
         info = self._session.start(self._endpoint.info)
         self.interrupter.later = self._session.call_later
+        if self.driver.mode != "shared":  # there the loop is the host's
+            self.driver.loop.set_task_factory(self._cell_tasks)
         self._cells_as_main = CellsAsMain(lambda: self._session.namespace)
         self._undo.callback(self._cells_as_main.remove)
         self._cells_as_main.install()
@@ -153,10 +157,13 @@ class Embedding:
 
     def renew(self) -> None:
         """Soft restart: fresh namespace, shell and comms on the same sockets."""
-        with self.residue.renewing():
-            self._session.renew()
-            self._furnish()
-        self.kernel.reopen()
+        self._cell_tasks.cancel(keep=self.endings.tasks)
+        try:
+            with self.residue.renewing():
+                self._session.renew()
+                self._furnish()
+        finally:
+            self.kernel.reopen()
 
     def take_down(self) -> StopReport:
         """Stop everything. Outside any step of the kernel's loop."""

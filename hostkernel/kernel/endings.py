@@ -65,7 +65,7 @@ class Endings:
         self._settings = settings
         self._parts = parts
         self._carry_out = carry_out
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.tasks: set[asyncio.Task[None]] = set()
 
     def shutdown_requested(self, *, restart: bool) -> None:
         """A client asked for it. Control thread."""
@@ -105,8 +105,8 @@ class Endings:
 
     def _begin(self, ending: Ending) -> None:
         task = asyncio.get_running_loop().create_task(self._wind_down(ending))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     async def _wind_down(self, ending: Ending) -> None:
         await self._parts.kernel.quiesce(None if ending.patient else _GRACE)

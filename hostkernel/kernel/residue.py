@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping
+    from types import TracebackType
 
 __all__ = ["AtexitRecord", "Residue", "restore_environment"]
 
@@ -100,6 +101,30 @@ class _Entries:
                 self._read().remove(entry)
 
 
+class _LastError:
+    """What a debugger looks at after an error; it keeps all of a cell's names alive."""
+
+    _names = ("last_exc", "last_type", "last_value", "last_traceback")
+
+    def __init__(self) -> None:
+        self._before = {name: vars(sys)[name] for name in self._names if name in vars(sys)}
+
+    def restore(self) -> None:
+        if not _is_from_a_cell(getattr(sys, "last_traceback", None)):
+            return
+        for name in self._names:
+            vars(sys).pop(name, None)
+        vars(sys).update(self._before)
+
+
+def _is_from_a_cell(traceback: TracebackType | None) -> bool:
+    while traceback is not None:
+        if traceback.tb_frame.f_globals.get("__name__") == "IPython.core.interactiveshell":
+            return True
+        traceback = traceback.tb_next
+    return False
+
+
 class Residue:
     """The ledger of one kernel. Made before anything is changed."""
 
@@ -110,6 +135,7 @@ class Residue:
         ]
         self._environment = dict(os.environ)
         self._lists = [_Entries(lambda: sys.path), _Entries(_warning_filters)]
+        self._last_error = _LastError()
         self._settled = False
 
     def settle(self) -> None:
@@ -125,7 +151,8 @@ class Residue:
 
     @contextmanager
     def renewing(self) -> Iterator[None]:
-        """While inside, what was ours and changes stays ours."""
+        """A soft restart, while inside: what was ours and changes stays ours."""
+        self._last_error.restore()
         ours = [slot for slot in self._slots if slot.is_ours]
         try:
             yield
@@ -158,6 +185,7 @@ class Residue:
         """
         if not self._settled:
             self.settle()
+        self._last_error.restore()
         for entries in self._lists:
             entries.restore()
         with warnings.catch_warnings():

@@ -97,7 +97,7 @@ class KernelSession:
     def renew(self) -> None:
         """Soft restart: a fresh shell behind the same sockets, threads and key."""
         kernel = self.kernel
-        kernel._publish_status("restarting", "shell")
+        # No "restarting": JupyterLab would tell its user that the kernel appears to have died.
         self._close_shell()
         with self._atexit.recording():
             kernel.shell = type(self.shell).instance(

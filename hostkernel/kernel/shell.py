@@ -24,6 +24,7 @@ from traitlets import Type, observe
 from .debugger import LateDebuggerKernel
 from .residue import restore_environment
 from .sharing import Sharing
+from .tasks import in_a_cell
 from .turns import Turns
 
 if TYPE_CHECKING:
@@ -174,6 +175,7 @@ class HostShell(ZMQInteractiveShell):
         if not kwargs.get("silent"):
             self.kernel.tell_that_it_shares()
         owner.cell_begins(raw_cell)
+        in_a_cell.set(True)
         coroutine = super().run_cell_async(raw_cell, *args, **kwargs)
         try:
             result = await Stepped(coroutine, self._step)

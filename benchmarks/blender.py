@@ -41,7 +41,7 @@ def _alone(*args: str) -> Contender:
 
 
 def _with_kernel(*args: str) -> Contender:
-    argv = ("-m", "hostkernel", "run", "-f", _FILE, "--host", "blender", *_SETTINGS, *args)
+    argv = ("-m", "hostkernel", "run", "-f", _FILE, "--host", "blender", *_SETTINGS, "--", *args)
     return Contender("window", "Blender, window", argv, windowed=True)
 
 

@@ -77,7 +77,6 @@ class BlenderHost(Host):
     name = HOST
     summary = "Blender: window, background, or the bpy module"
     logo = Path(__file__).with_name("logo.svg")
-    logo = Path(__file__).with_name("logo.svg")
     settings_model: ClassVar[type[HostSettings]] = BlenderSettings
     settings: BlenderSettings
 

@@ -331,6 +331,7 @@ class LaunchError(HostkernelError):
         output: the last lines that the host printed.
         status: exit status of the started process, if it has ended.
         hint: what to do about it.
+        python: minor version of the Python inside, if the start came that far.
     """
 
     host: str
@@ -341,6 +342,7 @@ class LaunchError(HostkernelError):
     output: Sequence[str] = field(default_factory=tuple)
     status: int | None = None
     hint: str | None = None
+    python: str | None = None
 
     def __str__(self) -> str:
         step = f" (step: {self.step})" if self.step else ""

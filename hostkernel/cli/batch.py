@@ -37,7 +37,7 @@ def started(host: str, overrides: Sequence[str], args: tuple[str, ...]) -> Itera
     from hostkernel.launch.orders import Orders
     from hostkernel.launch.prepare import prepare
     from hostkernel.launch.signals import Signals
-    from hostkernel.launch.starter import start
+    from hostkernel.launch.starter import start_with_its_python
     from hostkernel.registry import find
 
     prepared = prepare(host, overrides)
@@ -51,14 +51,14 @@ def started(host: str, overrides: Sequence[str], args: tuple[str, ...]) -> Itera
     )
     log = prepared.log_file(orders.kernel_id)
     with Signals() as signals, Spinner(f"starting {host}") as spinner:
-        there = start(
+        there = start_with_its_python(
+            prepared,
             launch,
             orders,
             signals,
-            runtime=prepared.paths.runtime,
-            timeout=prepared.settings.kernel.start_timeout,
             log=log,
             on_step=spinner.step,
+            around_output=spinner.hidden,
         )
     try:
         yield find(str(there.connection_file))

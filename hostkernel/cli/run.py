@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hostkernel.connection import kernel_id_of
 from hostkernel.errors import HostkernelError, LaunchError
 
 from . import quick
@@ -84,6 +83,7 @@ def _run(
     config: Path | None,
     overrides: Sequence[str],
 ) -> int:
+    from hostkernel.connection import kernel_id_of
     from hostkernel.launch.orders import Orders
     from hostkernel.launch.prepare import prepare, usable_connection_file
 

@@ -26,7 +26,6 @@ Attach = Literal["always", "if-open", "never"]
 """Use a kernel that is open: it must be there; else start its host; or start one each time."""
 
 
-
 class HostkernelProvisioner(KernelProvisionerBase):
     """Attaches to a kernel that is open, or starts a host; Restart keeps the host either way.
 

@@ -98,7 +98,8 @@ os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     # Nor does it take down, at its end, what it only has copies of.
     code = code.replace(
         "os._exit(0 if",
-        "import atexit; atexit._run_exitfuncs(); os._exit(0 if manager.state.value == 'running' and",
+        "import atexit; atexit._run_exitfuncs()\n"
+        "    os._exit(0 if manager.state.value == 'running' and",
     )
     assert host.do(code) == 0
     assert host.file().exists()

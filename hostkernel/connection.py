@@ -27,6 +27,7 @@ from pydantic import (
 )
 
 from .errors import ConnectionFileError
+from .private import others_may_write, stranger
 
 __all__ = ["ConnectionInfo", "HostFacts", "Port", "connection_file_name", "kernel_id_of"]
 
@@ -119,7 +120,7 @@ class ConnectionInfo(BaseModel):
 
     @classmethod
     def fresh(cls, ip: str = "127.0.0.1", *, encrypted: bool = False) -> Self:
-        """New, with a random key, CURVE keys if ``encrypted``, and ports still to be chosen."""
+        """New, for tcp, with a random key, CURVE keys if ``encrypted``, ports to be chosen."""
         curve: dict[str, str] = {}
         if encrypted:
             import zmq
@@ -133,7 +134,8 @@ class ConnectionInfo(BaseModel):
         """Read a connection file.
 
         Raises:
-            ConnectionFileError: missing, unreadable, not JSON, or a field is missing or wrong.
+            ConnectionFileError: missing, unreadable, another user's, not JSON, or a field is
+                missing or wrong.
         """
         try:
             content = json.loads(_read_regular(file))
@@ -186,11 +188,12 @@ class ConnectionInfo(BaseModel):
         """Write atomically, readable by the owner only.
 
         Raises:
-            ConnectionFileError: the directory cannot be made or written to, or the file would
-                not be private there.
+            ConnectionFileError: the directory cannot be made or written to, others may write to
+                it, the file is a link or another user's, or would not be private there.
         """
         try:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _check_place(file)
             _write_private(file, self.to_json(reveal=True) + "\n")
         except OSError as error:
             reason = f"cannot be written: {error.strerror or error}"
@@ -220,11 +223,12 @@ def _read_regular(file: Path) -> str:
     # Reading a pipe would wait for somebody to write to it.
     if file.exists() and not file.is_file():
         raise ConnectionFileError(file, "this is not a file")
+    _check_owner(file)
     return file.read_text(encoding="utf-8")
 
 
 def _write_private(file: Path, text: str) -> None:
-    # mkstemp makes the file 0600 and new: a planted link in its place is replaced, not followed.
+    # mkstemp makes the file 0600 and new: a link planted after the check is not followed.
     handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
@@ -233,6 +237,27 @@ def _write_private(file: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _check_place(file: Path) -> None:
+    """Refuse a place where somebody else could put another file."""
+    folder = file.parent
+    _check_owner(folder)
+    status = folder.stat()
+    # Where the sticky bit is set, nobody can touch the files of others.
+    if others_may_write(status) and not status.st_mode & stat.S_ISVTX:
+        reason = f"other users may write to its folder; run: chmod go-w {folder}"
+        raise ConnectionFileError(file, reason)
+    if file.is_symlink():
+        reason = "this is a symbolic link, and may have been planted; remove it"
+        raise ConnectionFileError(file, reason)
+    if file.exists():
+        _check_owner(file)
+
+
+def _check_owner(path: Path) -> None:
+    if (owner := stranger(path.stat())) is not None:
+        raise ConnectionFileError(path, f"this belongs to another user (uid {owner})")
 
 
 def _check_private(file: Path) -> None:

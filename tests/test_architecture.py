@@ -26,7 +26,7 @@ MODULES = {
     for file in CORE.rglob("*.py")
 }
 LAYERS = (
-    ("errors", "processes"),
+    ("errors", "private", "processes"),
     ("host", "connection", "config.models"),
     ("hookspecs", "registry"),
     ("config", "plugins"),

@@ -180,13 +180,40 @@ def test_a_readable_file_becomes_private(file: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_a_planted_link_is_replaced_not_followed(file: Path, tmp_path: Path) -> None:
+def refused(file: Path, reason: str) -> None:
+    before = sorted(file.parent.iterdir())
+    with pytest.raises(ConnectionFileError, match=reason):
+        ConnectionInfo.fresh().write(file)
+    assert sorted(file.parent.iterdir()) == before
+
+
+def test_a_planted_link_is_refused(file: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.write_text("mine")
     file.symlink_to(other)
-    ConnectionInfo.fresh().write(file)
+    refused(file, "symbolic link, and may have been planted; remove it")
     assert other.read_text() == "mine"
-    assert not file.is_symlink()
+
+
+def test_a_folder_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "runtime"
+    folder.mkdir()
+    folder.chmod(0o777)
+    refused(folder / "kernel-1.json", "other users may write to its folder; run: chmod go-w")
+    folder.chmod(0o1777)
+    ConnectionInfo.fresh().write(folder / "kernel-1.json")
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root gives away")
+def test_what_belongs_to_another_user_is_refused(file: Path) -> None:
+    ConnectionInfo.fresh().write(file)
+    os.chown(file, 65534, -1)
+    refused(file, r"another user \(uid 65534\)")
+    with pytest.raises(ConnectionFileError, match=r"another user \(uid 65534\)"):
+        ConnectionInfo.read(file)
+    file.unlink()
+    os.chown(file.parent, 65534, -1)
+    refused(file, r"another user \(uid 65534\)")
 
 
 def test_missing_folders_are_made_private(tmp_path: Path) -> None:

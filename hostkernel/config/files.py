@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from hostkernel.errors import ConfigError, Problem
+from hostkernel.private import others_may_write, stranger
 
 if TYPE_CHECKING:
     from .layer import Layer
@@ -118,30 +119,14 @@ def _read(path: Path, *, found: bool) -> Layer | None:
 
 def _refuse_strangers(path: Path, status: os.stat_result) -> None:
     """A project file names programs to run: whoever can write it can run them as this user."""
-    if not hasattr(os, "getuid"):
-        return
-    if status.st_uid not in {os.getuid(), 0}:
-        message = f"refused: it belongs to another user (uid {status.st_uid})"
+    if (owner := stranger(status)) is not None:
+        message = f"refused: it belongs to another user (uid {owner})"
         expected = f"a file of your own, or your word for it: --config {path}"
         raise ConfigError([Problem(str(path), message, expected=expected)])
-    if status.st_mode & stat.S_IWOTH or _strangers_in_group_may_write(status):
+    if others_may_write(status):
         message = f"refused: other users may write to it (mode {stat.S_IMODE(status.st_mode):04o})"
         expected = f"chmod go-w {path}, or your word for it: --config {path}"
         raise ConfigError([Problem(str(path), message, expected=expected)])
-
-
-def _strangers_in_group_may_write(status: os.stat_result) -> bool:
-    """Many systems give each user a group of their own and let it write by default."""
-    if not status.st_mode & stat.S_IWGRP:
-        return False
-    import grp
-    import pwd
-
-    try:
-        group, owner = grp.getgrgid(status.st_gid), pwd.getpwuid(status.st_uid)
-    except KeyError:
-        return True
-    return group.gr_name != owner.pw_name or bool(set(group.gr_mem) - {owner.pw_name})
 
 
 def _decode(path: Path, data: bytes) -> str:

@@ -83,6 +83,10 @@ class ConnectionSettings(_Table):
     ip: str = "127.0.0.1"
     """Address to listen on, IPv4 or IPv6."""
 
+    transport: Literal["tcp", "ipc"] = "tcp"
+    """`ipc` uses sockets in a private folder in place of ports: nobody else on the machine can
+    reach them. Not on Windows."""
+
     @field_validator("ip")
     @classmethod
     def _is_address(cls, value: str, info: ValidationInfo) -> str:

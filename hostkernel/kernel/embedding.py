@@ -99,6 +99,7 @@ class Embedding:
         self._keep_ledger()
         self._take_signals()
         self.threads = Threads()
+        self._undo.callback(self._endpoint.close)
         self._session = KernelSession(self)
         self._undo.callback(self._session.close)
         info = self._session.start(self._endpoint.info)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hostkernel import processes
@@ -11,8 +15,6 @@ from hostkernel.errors import ConnectionFileError
 from hostkernel.registry import owner_is_gone
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hostkernel.config.models import ConnectionSettings
 
 __all__ = ["Endpoint"]
@@ -25,39 +27,60 @@ class Endpoint:
         file: where it is, or shall be.
         info: address and key; ports may be 0, "any free one".
         launcher: what a launcher had written there, to be put back at the end.
+        sockets: the folder of ours that the sockets are in.
     """
 
-    def __init__(self, file: Path, info: ConnectionInfo, launcher: ConnectionInfo | None) -> None:
+    def __init__(
+        self,
+        file: Path,
+        info: ConnectionInfo,
+        *,
+        launcher: ConnectionInfo | None = None,
+        sockets: Path | None = None,
+    ) -> None:
         self.file = file
         self.info = info
         self._launcher = launcher
+        self._sockets = sockets
         self._pid = os.getpid()
 
     @classmethod
     def fresh(cls, directory: Path, kernel_id: str, settings: ConnectionSettings) -> Endpoint:
         """Our own file, with a new key, in Jupyter's runtime directory."""
-        return cls(directory / connection_file_name(kernel_id), _fresh_info(settings), None)
+        return cls._ours(directory / connection_file_name(kernel_id), settings)
+
+    @classmethod
+    def _ours(cls, file: Path, settings: ConnectionSettings) -> Endpoint:
+        info = ConnectionInfo.fresh(settings.ip, encrypted=settings.encryption == "required")
+        if settings.transport == "tcp":
+            return cls(file, info)
+        # Short: a socket's path may have 107 bytes. And private: mkdtemp makes it 0700.
+        folder = Path(tempfile.mkdtemp(prefix="hostkernel-", dir=_folder_of_sockets()))
+        ports = {f"{channel}_port": number for number, channel in enumerate(info.ports, 1)}
+        changes = {"transport": "ipc", "ip": str(folder / "s"), **ports}
+        return cls(file, info.model_copy(update=changes), sockets=folder)
 
     @classmethod
     def given(cls, file: Path, settings: ConnectionSettings) -> Endpoint:
         """The file that a launcher named: its ports and key, unless they are a dead kernel's.
 
         Raises:
-            ConnectionFileError: unreadable, in use by a kernel that runs, or without the
-                encryption keys that the settings require.
+            ConnectionFileError: unreadable, in use by a kernel that runs, without the
+                encryption keys that the settings require, or with an address that they forbid.
         """
         if not file.exists():
-            return cls(file, _fresh_info(settings), None)
+            return cls._ours(file, settings)
         info = ConnectionInfo.read(file)
         if info.hostkernel is not None:
             if not owner_is_gone(info):
                 owner = f"{info.hostkernel.host}, pid {info.hostkernel.pid}"
                 raise ConnectionFileError(file, f"a kernel is using it ({owner})")
-            return cls(file, _fresh_info(settings), None)
+            return cls._ours(file, settings)
+        _check_address(file, info, settings)
         if settings.encryption == "required" and info.curve_secretkey is None:
             reason = "it has no CURVE keys, and connection.encryption is required"
             raise ConnectionFileError(file, reason)
-        return cls(file, info, info)
+        return cls(file, info, launcher=info)
 
     @property
     def kernel_id(self) -> str:
@@ -89,6 +112,11 @@ class Endpoint:
         else:
             self._launcher.write(self.file)
 
+    def close(self) -> None:
+        """Remove the folder of the sockets. Never in a forked child."""
+        if self._sockets is not None and os.getpid() == self._pid:
+            shutil.rmtree(self._sockets, ignore_errors=True)
+
     def _is_still_ours(self) -> bool:
         try:
             found = ConnectionInfo.read(self.file)
@@ -97,5 +125,24 @@ class Endpoint:
         return found.key == self.info.key
 
 
-def _fresh_info(settings: ConnectionSettings) -> ConnectionInfo:
-    return ConnectionInfo.fresh(settings.ip, encrypted=settings.encryption == "required")
+def _folder_of_sockets() -> str | None:
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    return runtime if runtime and Path(runtime).is_dir() else None
+
+
+def _check_address(file: Path, info: ConnectionInfo, settings: ConnectionSettings) -> None:
+    if info.transport == "ipc" or _is_loopback(info.ip):
+        return
+    if not settings.allow_remote:
+        reason = f"{info.ip} can be reached from other machines; set connection.allow_remote"
+        raise ConnectionFileError(file, reason, "ip")
+    if info.curve_secretkey is None:
+        reason = f"{info.ip} can be reached from other machines, and there are no CURVE keys"
+        raise ConnectionFileError(file, reason, "ip")
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"

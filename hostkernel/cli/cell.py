@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["run_cell"]
 
 _LOOK = 500  # milliseconds of silence after which to see whether the kernel is still there
+_SETTLE = 50  # milliseconds of silence that end the output before a question
 _CONNECT = 30.0  # seconds to wait for a kernel that is there but does not answer
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _END_OF_FILE = "\x04"
@@ -131,6 +132,10 @@ class _Cell:
         _show_error(content)
 
     def _on_input_request(self, content: dict[str, Any]) -> None:
+        # What was printed before comes by another socket, and must be read before the question.
+        output = self._kernel.iopub_channel
+        while output.socket.poll(_SETTLE):
+            self._handle(output.get_msg(timeout=0))
         self._kernel.input(_ask_user(content["prompt"], secret=content["password"]))
 
     def _interrupt(self) -> None:

@@ -25,7 +25,8 @@ BLOCKING = {
     "recv": "import socket; a, b = socket.socketpair(); a.recv(1)",
     "queue": "import queue; queue.Queue().get()",
     "subprocess": "import subprocess; subprocess.run(['sleep', '100'])",
-    "shell": "!sleep 100",
+    # Says so itself: between the cell's word and the command's start, ^C has nobody to reach.
+    "shell": "!echo started; sleep 100",
     "swallowing": "import time\ntry:\n    time.sleep(100)\nexcept Exception:\n    pass",
 }
 AWAITING = {
@@ -64,7 +65,7 @@ def interrupt(client: BlockingKernelClient) -> None:
 @pytest.mark.parametrize("code", BLOCKING.values(), ids=BLOCKING.keys())
 def test_whatever_blocks(main_host: LiveHost, code: str) -> None:
     client = main_host.client()
-    request = busy(client, SAY + code)
+    request = busy(client, code if code.startswith("!") else SAY + code)
     interrupt(client)
     reply = finish(client, request)
     if not code.startswith("!"):  # there the command is ended, and the cell goes on
@@ -99,8 +100,11 @@ def test_input_can_be_interrupted_and_answered(main_host: LiveHost, code: str) -
 
 def test_a_cell_that_catches_it_goes_on(main_host: LiveHost) -> None:
     client = main_host.client()
-    code = "import time\ntry: time.sleep(100)\nexcept KeyboardInterrupt: print('caught')\n6 * 7"
-    request = busy(client, SAY + code)
+    code = (
+        "import time\ntry:\n    print('started', flush=True)\n    time.sleep(100)\n"
+        "except KeyboardInterrupt: print('caught')\n6 * 7"
+    )
+    request = busy(client, code)
     interrupt(client)
     reply = finish(client, request)
     assert reply.status == "ok"

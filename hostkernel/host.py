@@ -333,9 +333,24 @@ class Host:
     def interpreter(self) -> Sequence[str]:
         """Called on both sides: the command of the host's real Python.
 
-        ``sys.executable`` is something else in most hosts.
+        ``sys.executable`` is something else in most hosts. Cells see this one's instead, if it
+        is a program without arguments.
         """
         return (sys.executable,)
+
+    def packages(self) -> Path | None:
+        """Called inside: the folder that ``%pip`` installs into, so that no host is changed.
+
+        None means the environment of :meth:`interpreter`, by default where this process is
+        plain Python: then that is the user's own.
+        """
+        import platformdirs
+
+        if Path((*sys.orig_argv, "")[0]).name.startswith(("python", "pypy")):
+            return None
+        data = platformdirs.user_data_path("hostkernel", appauthor=False)
+        python = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        return data / "packages" / self.name / python
 
 
 def script_path(args: Sequence[str]) -> Path:

@@ -62,6 +62,17 @@ class KernelSettings(_Table):
     on_exit: EndPolicy = "detach"
     """The same, for `exit()` and `quit()` in a cell."""
 
+    stdin: Literal["allow", "refuse"] = "allow"
+    """What `input()` and `getpass()` in a cell do: ask the client, while the host stands still,
+    or raise an error, for hosts that must never wait for a person."""
+
+    echo: bool = False
+    """Show what cells print, their results and their errors in the host's own console too."""
+
+    capture_native: bool = False
+    """Send a cell's client also what is written below Python while the cell runs, by C code and
+    child processes; the host's console gets it all the same. Not on Windows."""
+
     time_budget: float = Field(default=0.05, gt=0, le=10, allow_inf_nan=False)
     """Seconds that one slice of the kernel may take from the host's loop before the host
     gets its turn. A single cell is never cut short by it."""

@@ -188,7 +188,12 @@ class HostKernelApp(IPKernelApp):
 
         def stream(name: str) -> CellStream:
             return CellStream(
-                self.session, self.iopub_thread, name, getattr(sys, name), self.owner.threads
+                self.session,
+                self.iopub_thread,
+                name,
+                getattr(sys, name),
+                self.owner.threads,
+                echoes=self.owner.settings.echo,
             )
 
         self.owner.streams = (stream("stdout"), stream("stderr"))

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import atexit
 import logging
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 # First: it imports ipykernel in a way that leaves the host's comms alone.
 from . import comms  # noqa: F401
 from .ctrl_c import SignalHandlers
 from .endings import Ending, Endings
+from .interpreter import Interpreter
 from .interrupt import Interrupter, wake_signal
 from .namespace import CellsAsMain
+from .native import NativeOutput
 from .output import CellStream, Threads
+from .plots import inline_plots
 from .residue import Residue
 from .session import KernelSession
-from .tasks import CellTasks
+from .tasks import CellTasks, in_a_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from hostkernel.config.models import Settings
+    from hostkernel.config.models import KernelSettings, Settings
     from hostkernel.host import Host, Kernel
     from hostkernel.plugins import Plugins
 
@@ -64,12 +67,14 @@ class Embedding:
         self.host: Host = manager.host
         self.driver = driver
         self.streams: tuple[CellStream, CellStream] | tuple[()] = ()
+        self.interpreter: Interpreter
         self.interrupter: Interrupter
         self.residue: Residue
         self.threads: Threads
         self.endings = Endings(settings.kernel, self, carry_out)
         self._manager = manager
-        self._settings = settings
+        self.settings: KernelSettings = settings.kernel
+        self._native: NativeOutput | None = None
         self._plugins = plugins
         self._endpoint = endpoint
         self._cell_tasks = CellTasks()
@@ -102,7 +107,12 @@ class Embedding:
         self._undo.callback(self._endpoint.close)
         self._session = KernelSession(self)
         self._undo.callback(self._session.close)
+        self.interpreter = Interpreter(self.host, self._in_a_cell)
+        self._undo.callback(self.interpreter.close)
         info = self._session.start(self._endpoint.info)
+        if self.settings.capture_native:
+            self._native = NativeOutput(self.streams)
+            self._undo.callback(self._native.close)
         self.interrupter.later = self._session.call_later
         if self.driver.mode != "shared":  # there the loop is the host's
             self.driver.loop.set_task_factory(self._cell_tasks)
@@ -131,7 +141,7 @@ class Embedding:
         self.residue = Residue()
         self._undo.callback(lambda: self._report.extend(self.residue.restore()))
         level = log.level
-        log.setLevel(self._settings.kernel.log_level.upper())
+        log.setLevel(self.settings.log_level.upper())
         self._undo.callback(log.setLevel, level)
 
     def _take_signals(self) -> None:
@@ -141,6 +151,9 @@ class Embedding:
             wake = wake_signal()
             self._undo.callback(lambda: self._report.extend(wake.close()))
             self._wake = wake.send
+
+    def _in_a_cell(self) -> bool:
+        return in_a_cell.get() or self.threads.parent() is not None
 
     def _furnish(self) -> None:
         namespaces = self._plugins.collect("hostkernel_namespace", host=self.host)
@@ -188,6 +201,19 @@ class Embedding:
     def request(self, action: str, *, exit_host: bool) -> None:
         """See :meth:`Endings.request`."""
         self.endings.request(action, exit_host=exit_host)
+
+    @contextmanager
+    def surroundings(self, parent: dict[str, Any]) -> Iterator[None]:
+        """A step of a cell runs: what it finds in the process besides the host's own."""
+        with ExitStack() as stack:
+            stack.enter_context(self.threads.cell(parent))
+            if self._native is not None:
+                stack.enter_context(self._native.forwarded(parent))
+            for stream in self.streams:
+                stack.enter_context(stream.installed())
+            stack.enter_context(self.interpreter.named())
+            stack.enter_context(inline_plots())
+            yield
 
     def cell_begins(self, cell: str) -> None:
         """A cell is about to run."""

@@ -10,8 +10,8 @@ import io
 import os
 import sys
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary, WeakSet
 
 from ipykernel.iostream import OutStream
@@ -72,6 +72,15 @@ def _is_service_thread() -> bool:
     return hasattr(threading.current_thread(), "pydev_do_not_trace")
 
 
+class PastCapture(Protocol):
+    """See :class:`~hostkernel.kernel.native.NativeOutput`."""
+
+    number: int
+
+    def write_past(self, text: str, encoding: str) -> bool:
+        """Write to where the descriptor ``number`` led; False if nothing captures it now."""
+
+
 class CellStream(OutStream):
     """``sys.stdout`` or ``sys.stderr`` while the kernel runs.
 
@@ -80,14 +89,28 @@ class CellStream(OutStream):
     Args:
         host: what ``sys.stdout`` or ``sys.stderr`` was, None included.
         threads: who is who.
+        echoes: show what cells print in the host's console too.
+
+    Attributes:
+        past_capture: writes around what captures the host's descriptor, if something does.
     """
 
+    past_capture: PastCapture | None = None
+
     def __init__(
-        self, session: Session, pub_thread: IOPubThread, name: str, host: Any, threads: Threads
+        self,
+        session: Session,
+        pub_thread: IOPubThread,
+        name: str,
+        host: Any,
+        threads: Threads,
+        *,
+        echoes: bool = False,
     ) -> None:
         super().__init__(session, pub_thread, name, watchfd=False)
         self.host = host
         self._threads = threads
+        self._echoes = echoes
         self._unsent = False
 
     def write(self, string: str) -> int | None:
@@ -98,6 +121,11 @@ class CellStream(OutStream):
         parent = self._parent()
         if parent is None:
             return self._write_host(string)
+        self.show(string)
+        return self.write_for(parent, string)
+
+    def write_for(self, parent: Mapping[str, Any], string: str) -> int | None:
+        """Write to the client whose request has the header ``parent``. Any thread."""
         token = self._parent_header.set(parent)
         try:
             written: int | None = super().write(string)
@@ -113,10 +141,28 @@ class CellStream(OutStream):
             return None
         return self._parent_header.get(None) or self._threads.parent()
 
+    def show(self, string: str) -> None:
+        """Show in the host's console what a client is sent, if that is wished."""
+        if self._echoes:
+            with suppress(Exception):  # A broken console is no fault of the cell's.
+                self._write_host(string)
+
     def _write_host(self, string: str) -> int:
-        if self.host is not None:
+        if self.host is not None and not self._written_past(string):
             self.host.write(string)
         return len(string)
+
+    def _written_past(self, string: str) -> bool:
+        past = self.past_capture
+        if past is None or self._host_descriptor() != past.number:
+            return False
+        return past.write_past(string, getattr(self.host, "encoding", None) or "utf-8")
+
+    def _host_descriptor(self) -> int | None:
+        try:
+            return self.fileno()
+        except (OSError, ValueError):
+            return None
 
     def set_parent(self, parent: dict[str, Any]) -> None:
         """Name the request that output in this context belongs to."""
@@ -126,8 +172,14 @@ class CellStream(OutStream):
         """Send what cells wrote, or flush the host's stream, each for its own."""
         if self._parent() is not None or _is_service_thread():
             self.send()
-        elif self.host is not None:
-            getattr(self.host, "flush", lambda: None)()
+        else:
+            self.flush_host()
+
+    def flush_host(self) -> None:
+        """Flush the host's stream, which may belong to its main thread."""
+        if self.host is not None:
+            with suppress(OSError, ValueError):  # A console that is gone keeps no kernel down.
+                getattr(self.host, "flush", lambda: None)()
 
     def send(self) -> None:
         """Send what cells wrote.

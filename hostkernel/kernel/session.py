@@ -11,7 +11,9 @@ from hostkernel.errors import StartError
 
 from . import comms
 from .app import HostKernelApp
+from .interpreter import PipMagics
 from .namespace import let_go
+from .plots import connect_plots, disconnect_plots
 from .residue import AtexitRecord
 
 if TYPE_CHECKING:
@@ -86,6 +88,8 @@ class KernelSession:
 
     def furnish(self, namespace: Iterable[Mapping[str, object]], extensions: Iterable[str]) -> None:
         """Give a fresh shell the names and IPython extensions that plugins bring."""
+        self.shell.register_magics(PipMagics)
+        connect_plots(self.shell)
         for names in namespace:
             self.shell.push(dict(names), interactive=False)
         for extension in extensions:
@@ -130,6 +134,7 @@ class KernelSession:
         manager = self.kernel.comm_manager
         manager.comms.clear()
         manager.targets.clear()
+        disconnect_plots()
         shell = self.shell
         # IPython empties the namespace at its end, under the functions that cells handed out.
         let_go(shell.user_ns)

@@ -14,9 +14,10 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ipykernel.displayhook import ZMQShellDisplayHook
 from ipykernel.ipkernel import IPythonKernel
-from ipykernel.zmqshell import ZMQInteractiveShell
-from IPython.core.error import UsageError
+from ipykernel.zmqshell import ZMQDisplayPublisher, ZMQInteractiveShell
+from IPython.core.error import StdinNotImplementedError, UsageError
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 from traitlets import Any as AnyTrait
 from traitlets import Type, observe
@@ -30,8 +31,10 @@ from .turns import Turns
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 
+    from hostkernel.config.models import KernelSettings
     from hostkernel.host import Host
 
+    from .interpreter import Interpreter
     from .interrupt import Interrupter
     from .output import CellStream, Threads
     from .residue import Residue
@@ -55,10 +58,15 @@ class Owner(Protocol):
     """What the kernel needs of its manager. All but :meth:`request` on the kernel's thread."""
 
     host: Host
+    interpreter: Interpreter
     interrupter: Interrupter
     residue: Residue
     streams: tuple[CellStream, CellStream] | tuple[()]
+    settings: KernelSettings
     threads: Threads
+
+    def surroundings(self, parent: dict[str, Any]) -> AbstractContextManager[None]:
+        """To be entered for a step of a cell whose request has the header ``parent``."""
 
     def shutdown_requested(self, *, restart: bool) -> None:
         """A client asked the kernel to shut down, or to restart. Control thread."""
@@ -116,13 +124,42 @@ class Stepped:
         return partial(self._coroutine.send, sent)
 
 
+class HostDisplayHook(ZMQShellDisplayHook):
+    """Publishes results."""
+
+    def write_format_data(self, format_dict: dict[str, Any], md_dict: Any = None) -> None:
+        """Original; and the host's console shows it, if that is wished."""
+        super().write_format_data(format_dict, md_dict)
+        text = format_dict.get("text/plain")
+        if text is not None:
+            self.shell.show(f"Out[{self.prompt_count}]: {text}\n")
+
+
+class HostDisplayPublisher(ZMQDisplayPublisher):
+    """Publishes what cells display."""
+
+    def publish(self, data: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+        """Original; and the host's console shows it, if that is wished."""
+        super().publish(data, *args, **kwargs)
+        if "text/plain" in data:
+            self.shell.show(f"{data['text/plain']}\n")
+
+
 class HostShell(ZMQInteractiveShell):
     """The shell that runs cells."""
+
+    displayhook_class = Type(HostDisplayHook)
+    display_pub_class = Type(HostDisplayPublisher)
 
     @property
     def _owner(self) -> Owner:
         owner: Owner = self.kernel.owner
         return owner
+
+    @property
+    def interpreter(self) -> Interpreter:
+        """The host's real Python."""
+        return self._owner.interpreter
 
     def init_environment(self) -> None:
         """Original: sets six environment variables for good; see :meth:`system_piped`."""
@@ -145,6 +182,16 @@ class HostShell(ZMQInteractiveShell):
             f"thread. Available here: {offered}"
         )
         raise UsageError(message)
+
+    def show(self, text: str, stream: int = 0) -> None:
+        """Show it in the host's console, on stdout or 1 for stderr, if that is wished."""
+        if self._owner.streams:
+            self._owner.streams[stream].show(text)
+
+    def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
+        """Original; and the host's console shows it, if that is wished."""
+        super()._showtraceback(etype, evalue, stb)
+        self.show("\n".join([*stb, ""]), 1)
 
     @observe("exit_now")
     def _update_exit_now(self, change: Mapping[str, Any]) -> None:
@@ -198,9 +245,7 @@ class HostShell(ZMQInteractiveShell):
         owner = self._owner
         parent = self.kernel.get_parent("shell").get("header", {})
         with ExitStack() as stack:
-            stack.enter_context(owner.threads.cell(parent))
-            for stream in owner.streams:
-                stack.enter_context(stream.installed())
+            stack.enter_context(owner.surroundings(parent))
             stack.enter_context(owner.host.tick_context())
             stack.enter_context(owner.interrupter.armed())
             yield
@@ -349,6 +394,26 @@ class HostIPythonKernel(LateDebuggerKernel):
             "user_expressions": {},
             "payload": [],
         }
+
+    def raw_input(self, prompt: str = "") -> str:
+        """Original; refused where the host must never wait for a person."""
+        self._refuse_to_wait("input()")
+        answer: str = super().raw_input(prompt)
+        return answer
+
+    def getpass(self, *args: Any, **kwargs: Any) -> str:
+        """Original; refused where the host must never wait for a person."""
+        self._refuse_to_wait("getpass()")
+        answer: str = super().getpass(*args, **kwargs)
+        return answer
+
+    def _refuse_to_wait(self, what: str) -> None:
+        if self.owner.settings.stdin == "refuse":
+            message = (
+                f'{what} is refused here, since kernel.stdin = "refuse": '
+                f"{self.owner.host.name} would stand still until somebody answers"
+            )
+            raise StdinNotImplementedError(message)
 
     def do_complete(self, code: str, cursor_pos: int) -> Any:
         """Completion may run the user's code: interruptible."""

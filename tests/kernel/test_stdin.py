@@ -1,0 +1,47 @@
+"""``kernel.stdin``: whether a cell may wait for a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hosts.runs import SECONDS
+from kernel.live import cell, control, finish, value
+
+if TYPE_CHECKING:
+    from kernel.live import LiveHost
+
+QUESTIONS = ("input('? ')", "import getpass; getpass.getpass('? ')")
+
+
+@pytest.mark.parametrize("code", QUESTIONS)
+def test_refused(host: LiveHost, code: str) -> None:
+    host.start("kernel={'stdin': 'refuse'}")
+    client = host.client()
+    reply = cell(client, code, allow_stdin=True)
+    assert reply.ename == "StdinNotImplementedError"
+    assert 'kernel.stdin = "refuse"' in reply.content["evalue"]
+    assert "live would stand still" in reply.content["evalue"]
+    assert not client.stdin_channel.socket.poll(0)
+    assert value(client, "1 + 1") == "2"
+
+
+@pytest.mark.parametrize("code", QUESTIONS)
+def test_answered(each_host: LiveHost, code: str) -> None:
+    each_host.start()
+    client = each_host.client()
+    request = client.execute(code, allow_stdin=True)
+    assert client.get_stdin_msg(timeout=SECONDS)["content"]["prompt"] == "? "
+    client.input("an answer")
+    assert finish(client, request).text == "'an answer'"
+
+
+@pytest.mark.parametrize("code", QUESTIONS)
+def test_interrupted(each_host: LiveHost, code: str) -> None:
+    each_host.start()
+    client = each_host.client()
+    request = client.execute(code, allow_stdin=True)
+    client.get_stdin_msg(timeout=SECONDS)
+    assert control(client, "interrupt_request")["status"] == "ok"
+    assert finish(client, request).ename == "KeyboardInterrupt"
+    assert value(client, "1 + 1") == "2"

@@ -6,6 +6,7 @@ documentation are generated from it.
 
 from __future__ import annotations
 
+import sys
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
@@ -79,6 +80,14 @@ class KernelSettings(_Table):
 
     start_timeout: float = Field(default=120.0, gt=0, allow_inf_nan=False)
     """Seconds that `hostkernel run` waits for the host to bring up its kernel."""
+
+    @field_validator("capture_native")
+    @classmethod
+    def _is_possible(cls, value: bool) -> bool:
+        if value and sys.platform == "win32":
+            message = "what is written below Python cannot be captured on Windows"
+            raise ValueError(message)
+        return value
 
 
 class ConnectionSettings(_Table):

@@ -6,25 +6,21 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import logging
 import os
 import re
 import shlex
-import subprocess
 import sys
 from contextlib import contextmanager
-from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 
 from .residue import restore_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from hostkernel.host import Host
 
@@ -36,6 +32,11 @@ log = logging.getLogger("hostkernel.kernel")
 
 # Where pip, given a prefix, puts packages: as Python has it, as Debian has it, on Windows.
 _SITES = ("lib/python*/site-packages", "local/lib/python*/dist-packages", "Lib/site-packages")
+# pip removes nothing outside of what it takes for its environment: the host's own is safe.
+_UNINSTALL = (
+    "import runpy, sys; sys.prefix = sys.argv.pop(1); "
+    "runpy.run_module('pip', run_name='__main__', alter_sys=True)"
+)
 _PLACED = re.compile(r"(-t|--target|--prefix|--root|--user)(=|$)")
 
 
@@ -97,36 +98,21 @@ class Interpreter:
             if place in sys.path:
                 sys.path.remove(place)
 
-    def pip(self) -> tuple[str, ...]:
-        """The command that is pip, of that Python or, run by it, of this environment.
-
-        Raises:
-            UsageError: there is none.
-        """
-        own = (*self.command, "-m", "pip")
-        if subprocess.run([*own, "--version"], capture_output=True, check=False).returncode == 0:
-            return own
-        spec = importlib.util.find_spec("pip")
-        if spec is not None and spec.origin is not None:
-            return (*self.command, str(Path(spec.origin).parent))
-        message = f"there is no pip for {shlex.join(self.command)}"
-        raise UsageError(f"{message}; to get it: !{shlex.join(self.command)} -m ensurepip")
+    def pip(self, arguments: Sequence[str]) -> tuple[str, ...]:
+        """The command that is pip, without ``arguments``, to be run in :meth:`pip_environment`."""
+        if self.folder is None or arguments[:1] != ["uninstall"]:
+            return (*self.command, "-m", "pip")
+        return (*self.command, "-c", _UNINSTALL, str(self.folder))
 
     @contextmanager
-    def pip_environment(self, arguments: list[str]) -> Iterator[None]:
-        """Inside, pip installs into :attr:`folder`, and sees what the host has.
-
-        Raises:
-            UsageError: what is to be removed is the host's own.
-        """
+    def pip_environment(self, arguments: Sequence[str]) -> Iterator[None]:
+        """Inside, pip installs into :attr:`folder`, and sees what the host has."""
         if self.folder is None:
             yield
             return
         places = [*self.sites, *(place for place in sys.path if place.endswith("-packages"))]
         values = {"PYTHONPATH": os.pathsep.join(dict.fromkeys(places))}
-        if arguments[:1] == ["uninstall"]:
-            self._refuse_to_remove(arguments[1:])
-        elif not any(map(_PLACED.match, arguments)):
+        if not any(map(_PLACED.match, arguments)):
             values["PIP_PREFIX"] = str(self.folder)
         saved = {name: os.environ.get(name) for name in values}
         os.environ.update(values)
@@ -134,17 +120,6 @@ class Interpreter:
             yield
         finally:
             restore_environment(saved)
-
-    def _refuse_to_remove(self, arguments: list[str]) -> None:
-        ours = {_plain(each.name) for each in metadata.distributions(path=self.sites)}
-        names = [name for name in arguments if not name.startswith("-")]
-        if foreign := [name for name in names if _plain(name) not in ours]:
-            message = f"%pip removes only what it installed, in {self.folder}: not"
-            raise UsageError(f"{message} {', '.join(foreign)}, which {self._host} may need")
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 class _Processes:
@@ -202,8 +177,7 @@ class PipMagics(Magics):
 
             %pip install [package ...]
         """
-        interpreter = self.shell.interpreter
-        command = shlex.join(interpreter.pip())
-        with interpreter.pip_environment(shlex.split(line)):
-            self.shell.system(f"{command} {line}")
+        interpreter, arguments = self.shell.interpreter, shlex.split(line)
+        with interpreter.pip_environment(arguments):
+            self.shell.system(f"{shlex.join(interpreter.pip(arguments))} {line}")
         interpreter.add_packages()

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from hostkernel.config import Settings
-from hostkernel.config.models import ConnectionSettings
+from hostkernel.config.models import ConnectionSettings, KernelSettings
 
 
 @pytest.mark.parametrize("ip", ["127.0.0.1", "127.1.2.3", "::1"])
@@ -32,3 +32,12 @@ def test_one_mistake_is_reported_once() -> None:
 def test_the_model_itself_reads_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOSTKERNEL_HOST", "x")
     assert Settings().host is None
+
+
+def test_native_output_cannot_be_captured_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No Windows runs here: the platform is faked."""
+    assert KernelSettings(capture_native=True).capture_native
+    monkeypatch.setattr("sys.platform", "win32")
+    assert not KernelSettings().capture_native
+    with pytest.raises(ValidationError, match="cannot be captured on Windows"):
+        KernelSettings(capture_native=True)

@@ -28,6 +28,7 @@ NO_OVERRIDES = {"__module__", "__doc__", "__annotations__", "__qualname__", "__i
 
 # Overridden, or called or copied in parts though private: the newest version's digest first.
 READ = {
+    "ipykernel.displayhook:ZMQShellDisplayHook.write_format_data": ("a2bcdec66a02",),
     "ipykernel.heartbeat:Heartbeat.__init__": ("a979860820a1",),
     "ipykernel.heartbeat:Heartbeat._bind_socket": ("b241091e303c",),
     "ipykernel.heartbeat:Heartbeat._try_bind_socket": ("89ca73076b8f",),
@@ -80,6 +81,7 @@ READ = {
     "ipykernel.kernelbase:Kernel._send_interrupt_children": ("a1b122896d18",),
     "ipykernel.kernelbase:Kernel.create_subshell_request": ("dc982d33dd3d",),
     "ipykernel.kernelbase:Kernel.dispatch_shell": ("4bcb1c663ffa", "f60366be74ab"),
+    "ipykernel.kernelbase:Kernel.getpass": ("23913fb15353", "d68812ee6f9d"),
     "ipykernel.kernelbase:Kernel.interrupt_request": ("cdd15c21c29b",),
     "ipykernel.kernelbase:Kernel.kernel_info": ("ea94fce6a688",),
     "ipykernel.kernelbase:Kernel.post_handler_hook": ("32942fb92fb8",),
@@ -91,7 +93,9 @@ READ = {
     "ipykernel.kernelbase:Kernel.start": ("9182b2878004", "4847df8ed5d0"),
     "ipykernel.subshell_manager:SubshellManager.__init__": ("2dc46c1451de", "f88412de72f5"),
     "ipykernel.thread:BaseThread.run": ("84c1e4e7bee1",),
+    "ipykernel.zmqshell:ZMQDisplayPublisher.publish": ("9bc65551ed53",),
     "ipykernel.zmqshell:ZMQInteractiveShell.__init__": ("0ddffb7c4d47", "3df332bb637b"),
+    "ipykernel.zmqshell:ZMQInteractiveShell._showtraceback": ("9d311fb3fb94",),
     "ipykernel.zmqshell:ZMQInteractiveShell._update_exit_now": ("e62d3a59bd79",),
     "ipykernel.zmqshell:ZMQInteractiveShell.ask_exit": ("6107e7e6301a",),
     "ipykernel.zmqshell:ZMQInteractiveShell.enable_gui": ("e7507489eb06",),

@@ -7,7 +7,7 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
-from kernel.live import cell, control, value
+from kernel.live import control, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,9 +112,8 @@ def test_pip_installs_into_a_folder_of_the_hosts(embedding: LiveHost, tmp_path: 
     place = value(client, "of_a_cell.__file__")
     assert place.strip("'").startswith(embedding.do("PACKAGES"))
     assert value(client, "import sys; sys.path[:-1]") == before
-    assert "of_a_cell" in value(client, "%pip list --format=freeze").replace("-", "_")
-    assert "already satisfied" in value(client, f"%pip install --no-index {file}")
-    assert "already satisfied" in value(client, "%pip install --no-index pyzmq")
+    again = value(client, "%pip install --no-index of-a-cell pyzmq")
+    assert again.count("already satisfied") >= 2
     control(client, "shutdown_request", restart=True)
     assert value(client, "import of_a_cell; of_a_cell.NAME") == "'of_a_cell'"
 
@@ -123,10 +122,9 @@ def test_pip_removes_what_it_installed_and_nothing_else(
     embedding: LiveHost, tmp_path: Path
 ) -> None:
     client = embedding.client()
-    value(client, f"%pip install --no-index {wheel(tmp_path, 'short_lived')}")
-    refused = cell(client, "%pip uninstall -y pyzmq")
-    assert refused.ename == "UsageError"
-    assert "pyzmq" in refused.text + str(refused.content)
+    said = value(client, f"%pip install --no-index {wheel(tmp_path, 'short_lived')}")
+    assert "Successfully installed" in said
+    assert "outside environment" in value(client, "%pip uninstall -y pyzmq")
     assert "Successfully uninstalled" in value(client, "%pip uninstall -y short-lived")
     assert value(client, "import importlib.util as u; u.find_spec('short_lived')") == ""
 

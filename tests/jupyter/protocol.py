@@ -129,7 +129,8 @@ class Outcomes(unittest.TestResult):
     def addFailure(self, test: unittest.TestCase, error: Any) -> None:
         self._note(test, f"failed: {error[1]!r}")
 
-    addError = addFailure
+    def addError(self, test: unittest.TestCase, error: Any) -> None:
+        self.addFailure(test, error)
 
     def addSkip(self, test: unittest.TestCase, reason: str) -> None:
         self._note(test, f"skipped: {reason}")

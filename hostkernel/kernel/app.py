@@ -238,6 +238,16 @@ class HostKernelApp(IPKernelApp):
         self.shell_channel_thread.io_loop.add_callback(call)
         done.wait(timeout=10)
 
+    def leave_loop(self) -> None:
+        """Take the kernel's sockets off the loop of this thread.
+
+        Original: the shell channel's thread does, at its end. That is fatal to Qt's loops.
+        """
+        if self.shell_channel_thread.is_alive():
+            # Private: the pair on which it hands requests to this thread.
+            stream = self.shell_channel_thread.manager._shell_channel_to_main.to_stream
+            stream.io_loop.remove_handler(stream.socket)
+
     def cancel_service_tasks(self) -> None:
         """Cancel what ipykernel leaves pending on its own loops; asyncio would complain."""
         services = (

@@ -28,6 +28,8 @@ NO_OVERRIDES = {"__module__", "__doc__", "__annotations__", "__qualname__", "__i
 
 # Overridden, or called or copied in parts though private: the newest version's digest first.
 READ = {
+    "ipykernel.debugger:DebugpyClient.get_host_port": ("fe4f340e3341",),
+    "ipykernel.debugger:Debugger.start": ("992b3b2b25f8", "54741eb9f093"),
     "ipykernel.heartbeat:Heartbeat.__init__": ("a979860820a1",),
     "ipykernel.heartbeat:Heartbeat._bind_socket": ("b241091e303c",),
     "ipykernel.heartbeat:Heartbeat._try_bind_socket": ("89ca73076b8f",),
@@ -89,7 +91,11 @@ READ = {
     "ipykernel.kernelbase:Kernel.shell_main": ("34c43e31dd64", "c9418e5de241"),
     "ipykernel.kernelbase:Kernel.shutdown_request": ("3e66313a516c", "070c1902850e"),
     "ipykernel.kernelbase:Kernel.start": ("9182b2878004", "4847df8ed5d0"),
+    "ipykernel.socket_pair:SocketPair.close": ("157afae9b678",),
+    "ipykernel.socket_pair:SocketPair.on_recv": ("705eacd70cef",),
     "ipykernel.subshell_manager:SubshellManager.__init__": ("2dc46c1451de", "f88412de72f5"),
+    "ipykernel.subshell_manager:SubshellManager.close": ("897911344447",),
+    "ipykernel.subshell_manager:SubshellManager.set_on_recv_callback": ("e6d6640809ee",),
     "ipykernel.thread:BaseThread.run": ("84c1e4e7bee1",),
     "ipykernel.zmqshell:ZMQInteractiveShell.__init__": ("0ddffb7c4d47", "3df332bb637b"),
     "ipykernel.zmqshell:ZMQInteractiveShell._update_exit_now": ("e62d3a59bd79",),

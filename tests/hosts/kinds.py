@@ -36,7 +36,10 @@ sys.exit(app.exec())
 
 
 def arguments(kind: str, folder: Path) -> tuple[str, ...]:
-    """What ``hostkernel run`` and ``kernelspec install`` need for it; files go into ``folder``."""
+    """What ``hostkernel run`` and ``kernelspec install`` need for it; files go into ``folder``.
+
+    Besides these there is ``"window"``, Blender with its window, which needs a display.
+    """
     if kind == "python":
         return ("--host", "python")
     if kind == "qt":
@@ -50,7 +53,12 @@ def arguments(kind: str, folder: Path) -> tuple[str, ...]:
         return ("--host", "blender", "--set=hosts.blender.executable=bpy", _FACTORY)
     need(shutil.which("blender"), "Blender on PATH")
     executable = f"--set=hosts.blender.executable={shutil.which('blender')}"
-    return ("--host", "blender", executable, "--set=hosts.blender.background=true", _FACTORY)
+    return ("--host", "blender", executable, _FACTORY, _BLENDERS[kind])
 
 
 _FACTORY = "--set=hosts.blender.factory_startup=true"
+_BLENDERS = {
+    "background": "--set=hosts.blender.background=true",
+    # Without a graphics card each pixel of the window takes its time.
+    "window": '--set=hosts.blender.args=["--window-geometry", "0", "0", "640", "480"]',
+}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import pdb
 import socket
 import threading
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from ipykernel.displayhook import ZMQDisplayHook
 from ipykernel.heartbeat import Heartbeat
 from ipykernel.iostream import IOPubThread
 from ipykernel.kernelapp import IPKernelApp
+from IPython.core import debugger
 from traitlets import Any as AnyTrait
 from traitlets import Type
 
@@ -74,6 +76,14 @@ class _BoundHeartbeat(Heartbeat):
             raise self.failure
 
 
+class _Pdb(debugger.InterruptiblePdb):
+    """What ``breakpoint()`` and ``%debug`` start in a cell."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Original: after ``continue`` Ctrl-C is the debugger's, for the whole application."""
+        super().__init__(*args, **{**kwargs, "nosigint": True})
+
+
 class HostKernelApp(IPKernelApp):
     """Sets up sockets, threads and shell, and nothing else.
 
@@ -126,6 +136,12 @@ class HostKernelApp(IPKernelApp):
 
     def init_signal(self) -> None:
         """Original: ignores SIGINT for good."""
+
+    def init_pdb(self) -> None:
+        """Original, with a debugger that leaves SIGINT alone."""
+        super().init_pdb()
+        for module in (debugger, pdb):
+            vars(module)["Pdb"] = _Pdb
 
     def init_gui_pylab(self) -> None:
         """Original: sets MPLBACKEND for the whole process and its children."""
@@ -242,6 +258,16 @@ class HostKernelApp(IPKernelApp):
 
         self.shell_channel_thread.io_loop.add_callback(call)
         done.wait(timeout=10)
+
+    def leave_loop(self) -> None:
+        """Take the kernel's sockets off the loop of this thread.
+
+        Original: the shell channel's thread does, at its end. That is fatal to Qt's loops.
+        """
+        if self.shell_channel_thread.is_alive():
+            # Private: the pair on which it hands requests to this thread.
+            stream = self.shell_channel_thread.manager._shell_channel_to_main.to_stream
+            stream.io_loop.remove_handler(stream.socket)
 
     def cancel_service_tasks(self) -> None:
         """Cancel what ipykernel leaves pending on its own loops; asyncio would complain."""

@@ -9,7 +9,9 @@ import asyncio
 import importlib.util
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +21,13 @@ from traitlets import Any as AnyTrait
 from .residue import restore_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["LateDebuggerKernel"]
 
 _MODULE = "ipykernel.debugger"
+# Where debugpy listens, for ever: it can be told so once in the life of a process.
+_address: tuple[str, str] | None = None
 
 
 @contextmanager
@@ -53,6 +57,32 @@ def _quiet() -> Iterator[None]:
         restore_environment({name: before})
 
 
+def _make_folder() -> None:
+    # For the files that stand for cells.
+    from ipykernel.compiler import get_tmp_directory
+
+    Path(get_tmp_directory()).mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _listen(address: tuple[str, str], interpreter: Sequence[str]) -> None:
+    import debugpy
+
+    # Its adapter is a program for a real Python, which an application's executable is not; and
+    # the children of the host are none of its business.
+    debugpy.configure(python=interpreter[0], subProcess=False)
+    debugpy.listen((address[0], int(address[1])))
+
+
+def _refusal(request: dict[str, Any], error: Exception) -> dict[str, Any]:
+    return {
+        "type": "response",
+        "request_seq": request["seq"],
+        "command": request["command"],
+        "success": False,
+        "message": f"debugpy cannot be started: {error}",
+    }
+
+
 class LateDebuggerKernel(IPythonKernel):
     """The original, but for the debugger's late import. All of it in the control thread."""
 
@@ -79,7 +109,40 @@ class LateDebuggerKernel(IPythonKernel):
         if self.debugger is None:
             with _quiet(), self.owner.residue.debugging():
                 self._make_debugger()
+        if self.debugger is not None and msg["command"] == "initialize":
+            try:
+                self._start_debugpy()
+            except Exception as error:
+                return _refusal(msg, error)
         return await super().do_debug_request(msg)
+
+    def _start_debugpy(self) -> None:
+        # Original: by a request to its own shell, which waits for as long as a cell runs, and
+        # all that the control channel is for waits with it.
+        global _address
+        debugger, client = self.debugger, self.debugger.debugpy_client
+        if debugger.debugpy_initialized:
+            return
+        _make_folder()
+        if _address is None:
+            address = client.get_host_port()
+            # A thread that ends: debugpy traces the one that asks it to listen.
+            with ThreadPoolExecutor(1) as asking:
+                asking.submit(_listen, address, self.owner.host.interpreter()).result()
+            _address = address
+        client.debugpy_host, client.debugpy_port = _address
+        debugger.debugpy_initialized = True
+
+    def trace_cell(self) -> None:
+        """Called on the kernel's thread before each cell.
+
+        debugpy has the other threads traced by a library that it does not bring for every
+        machine; and an interrupt that hits the tracing itself has Python end it.
+        """
+        if self.debugger is not None and self.debugger.is_started and sys.gettrace() is None:
+            import debugpy
+
+            debugpy.trace_this_thread(True)
 
     def _make_debugger(self) -> None:
         from ipykernel.debugger import Debugger, _is_debugpy_available

@@ -4,13 +4,18 @@ POSIX: a private signal to the kernel's thread, whose Python handler raises Keyb
 only while a cell runs. Never SIGINT, never the process group, never another handler: the
 host's children and the idle host do not notice. A kernel off the main thread is interrupted
 by an asynchronous exception, which takes effect when a blocking C call returns.
+
+Windows: the same, but the signal is one that Windows never sends, and the interpreter is told
+of it without Windows. It cuts short what Ctrl-C would, such as ``time.sleep``.
 """
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import logging
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 from functools import partial
@@ -34,6 +39,7 @@ _GRACE = 1.0  # seconds that such a step gets, once somebody has asked
 
 # Their default action is to do nothing, so that a late one is harmless.
 _INTERRUPT_CANDIDATES = ("SIGURG", "SIGCONT")
+_WINDOWS_CANDIDATES = ("SIGILL", "SIGTERM")  # which Windows itself never sends
 _WAKE_CANDIDATES = ("SIGWINCH", "SIGCONT", "SIGURG")
 
 
@@ -56,7 +62,8 @@ class PrivateSignal:
             return
         self._before = signals.action(self.number)
         signal.signal(self.number, self._called)
-        signal.siginterrupt(self.number, not restart)
+        if _has_thread_signals():
+            signal.siginterrupt(self.number, not restart)
         self._ours = signals.action(self.number)
 
     def _called(self, _signum: int, _frame: FrameType | None) -> None:
@@ -68,8 +75,13 @@ class PrivateSignal:
 
     def send(self) -> None:
         """Send it to the thread that made this object; does nothing once closed."""
-        if self.number is not None:
+        if self.number is None:
+            return
+        if _has_thread_signals():
             signal.pthread_kill(self._thread, self.number)
+            return
+        _thread.interrupt_main(signal.Signals(self.number))
+        _end_sleep()
 
     def close(self) -> list[str]:
         """Put the action back as it was; a sentence if somebody has changed it since."""
@@ -90,9 +102,19 @@ def _left_alone(number: int) -> str:
     return f"the handler of {name} was changed by somebody else and is left as it is"
 
 
+def _has_thread_signals() -> bool:
+    return hasattr(signal, "pthread_kill")
+
+
+def _end_sleep() -> None:
+    # What Ctrl-C sets on Windows, beside calling a handler; waited for by all that it ends.
+    if sys.platform == "win32":
+        event = ctypes.pythonapi._PyOS_SigintEvent
+        event.restype = ctypes.c_void_p
+        ctypes.windll.kernel32.SetEvent(ctypes.c_void_p(event()))
+
+
 def _free_signal(candidates: tuple[str, ...]) -> int | None:
-    if not hasattr(signal, "pthread_kill"):
-        return None
     for name in candidates:
         number = getattr(signal, name, None)
         if number is not None and signals.is_default(number):
@@ -123,7 +145,8 @@ class Interrupter:
         self._thread = threading.get_ident()
         self._signal: PrivateSignal | None = None
         if threading.current_thread() is threading.main_thread():
-            self._signal = PrivateSignal(_INTERRUPT_CANDIDATES, self._raise, restart=False)
+            names = _INTERRUPT_CANDIDATES if _has_thread_signals() else _WINDOWS_CANDIDATES
+            self._signal = PrivateSignal(names, self._raise, restart=False)
 
     def _raise(self) -> None:
         self._sent = False
@@ -211,4 +234,5 @@ def _raise_in_thread(ident: int) -> None:
 
 def wake_signal() -> PrivateSignal:
     """A signal whose only effect is that a sleep in C ends early."""
+    # On Windows there is none of these, nor a sleep that they would end.
     return PrivateSignal(_WAKE_CANDIDATES, lambda: None, restart=True)

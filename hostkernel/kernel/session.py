@@ -12,6 +12,7 @@ from hostkernel.errors import StartError
 from . import comms
 from .app import HostKernelApp
 from .interpreter import PipMagics
+from .loops import plain_loops
 from .namespace import let_go
 from .plots import connect_plots, disconnect_plots
 from .residue import AtexitRecord
@@ -67,7 +68,7 @@ class KernelSession:
     def start(self, info: ConnectionInfo) -> ConnectionInfo:
         """Take the sockets and begin to answer; ``info`` with the ports that were taken."""
         self._app.use(info)
-        with self._atexit.recording():
+        with self._atexit.recording(), plain_loops():
             self._initialize()
         self._app.kernel.start()
         # The manager has one entry of its own, which does all of this and more.
@@ -148,6 +149,7 @@ class KernelSession:
         try:
             if kernel is not None:
                 app.drain()
+                app.leave_loop()
                 self._close_shell()
                 app.cancel_service_tasks()
                 type(kernel).clear_instance()

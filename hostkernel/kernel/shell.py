@@ -222,6 +222,7 @@ class HostShell(ZMQInteractiveShell):
         if not kwargs.get("silent"):
             self.kernel.tell_that_it_shares()
         owner.cell_begins(raw_cell)
+        self.kernel.trace_cell()
         in_a_cell.set(True)
         coroutine = super().run_cell_async(raw_cell, *args, **kwargs)
         try:

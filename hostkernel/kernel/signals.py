@@ -58,12 +58,16 @@ def restore(signum: int, saved: bytes) -> None:
 
 def is_default(signum: int) -> bool:
     """Whether nobody, in Python or C, handles or ignores the signal."""
-    return _handler(action(signum)) == int(signal.SIG_DFL)
+    found = action(signum)
+    if not found:
+        return signal.getsignal(signum) == signal.SIG_DFL
+    return _handler(found) == int(signal.SIG_DFL)
 
 
 def is_like(signum: int, saved: bytes) -> bool:
     """Whether the C function that handles the signal is that of an :func:`action`."""
-    return _handler(action(signum)) == _handler(saved)
+    found = action(signum)
+    return not found or _handler(found) == _handler(saved)
 
 
 def _handler(saved: bytes) -> int:

@@ -8,10 +8,13 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
+from hosts.kinds import KINDS, arguments
 from hosts.runs import Run, need
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from jupyter_client.blocking.client import BlockingKernelClient
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +28,30 @@ def start_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[...
             return run
 
         yield start
+
+
+@pytest.fixture(scope="module", params=(*KINDS, "window"))
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each of the hosts that come with hostkernel."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def each(
+    kind: str,
+    start_run: Callable[..., Run],
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Run:
+    """One host of each kind, for all tests of the module."""
+    env = {"DISPLAY": request.getfixturevalue("display")} if kind == "window" else {}
+    return start_run(*arguments(kind, tmp_path_factory.mktemp("program")), **env)
+
+
+@pytest.fixture(scope="module")
+def client(each: Run) -> BlockingKernelClient:
+    """The module's client of that host."""
+    return each.client()
 
 
 @pytest.fixture(scope="session")

@@ -155,6 +155,25 @@ def test_a_loop_outlives_failures_and_file_loads(blender: Run) -> None:
     assert run_cell(client, "loop.stop(); bpy.app.timers.is_registered(loop._timer)") == "False"
 
 
+REST = """
+from hostkernel_blender import BlenderHost, BlenderSettings
+
+loop = BlenderHost(BlenderSettings()).loop()
+loop.start(lambda: None)
+woken, quiet = loop._turn(), None
+loop._last_wake -= 11.0
+quiet = loop._turn()
+loop.stop()
+woken, quiet
+"""
+
+
+@pytest.mark.parametrize("blender", ["window"], indirect=True)
+def test_the_loop_rests_when_nobody_calls(blender: Run) -> None:
+    """Seconds until its timer is due again: each turn of the window's, then every fourth."""
+    assert run_cell(blender.client(), REST) == "(0.0, 0.02)"
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_ctrl_c_ends_blender_and_its_kernel(start: Callable[..., Run], mode: str) -> None:
     run = start(mode)

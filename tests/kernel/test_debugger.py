@@ -2,58 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pytest
-from hosts.runs import SECONDS, run_cell
+from hosts.runs import SECONDS
+from kernel.debugging import CODE, Debugging, stop_step_and_look
+from kernel.live import LiveHost, busy, cell, control, finish, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jupyter_client.blocking.client import BlockingKernelClient
-    from kernel.programs import Program
-
-CODE = "here = 1\nthere = here + 1\nthere"
-
-
-class Debugging:
-    """A client that debugs, as JupyterLab does."""
-
-    def __init__(self, client: BlockingKernelClient) -> None:
-        self.client = client
-        self._number = 0
-
-    def send(self, command: str, **arguments: Any) -> str:
-        self._number += 1
-        content = {
-            "type": "request",
-            "seq": self._number,
-            "command": command,
-            "arguments": arguments,
-        }
-        message = self.client.session.msg("debug_request", content)
-        self.client.control_channel.send(message)
-        return str(message["header"]["msg_id"])
-
-    def ask(self, command: str, **arguments: Any) -> dict[str, Any]:
-        identity = self.send(command, **arguments)
-        deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline:
-            reply = self.client.get_control_msg(timeout=SECONDS)
-            if reply["parent_header"]["msg_id"] == identity:
-                content: dict[str, Any] = reply["content"]
-                assert content.get("success"), content
-                return dict(content.get("body") or {})
-        pytest.fail(f"no reply to {command}")
-
-    def event(self, name: str) -> dict[str, Any]:
-        deadline = time.monotonic() + SECONDS
-        while time.monotonic() < deadline:
-            message = self.client.get_iopub_msg(timeout=SECONDS)
-            if message["msg_type"] == "debug_event" and message["content"]["event"] == name:
-                return dict(message["content"]["body"])
-        pytest.fail(f"no event {name}")
 
 
 def features(client: BlockingKernelClient) -> list[str]:
@@ -61,22 +19,52 @@ def features(client: BlockingKernelClient) -> list[str]:
     return list(client.get_shell_msg(timeout=SECONDS)["content"]["supported_features"])
 
 
-def test_a_cell_stops_at_its_breakpoint(program: Callable[..., Program]) -> None:
-    client = program("hostkernel.serve()").client()
-    loaded = "import sys; [name for name in sys.modules if name.startswith(('debugpy', 'pydevd'))]"
-    assert run_cell(client, loaded) == "[]"
+def test_breakpoint_step_and_variables(each_host: LiveHost) -> None:
+    each_host.start()
+    client = each_host.client()
     assert "debugger" in features(client)
+    stop_step_and_look(client)
+    assert value(client, "1 + 1") == "2"
+
+
+def test_none_of_it_is_there_before(live: Callable[..., LiveHost]) -> None:
+    host = live("pumped")
+    host.start()
+    client = host.client()
+    features(client)
+    loaded = "import sys; [name for name in sys.modules if name.startswith(('debugpy', 'pydevd'))]"
+    assert value(client, loaded) == "[]"
+
+
+def test_attach_while_a_cell_sleeps(each_host: LiveHost) -> None:
+    """Control is answered meanwhile, and the next cell stops at its breakpoint."""
+    each_host.start()
+    client = each_host.client()
+    request = busy(client, "import time; print('started', flush=True)\nwhile 1: time.sleep(0.1)")
     debugging = Debugging(client)
-    debugging.ask("debugInfo")
-    debugging.ask("initialize", clientID="test", adapterID="", pathFormat="path")
-    # Answered only once the configuration is done.
-    debugging.send("attach")
-    path = debugging.ask("dumpCell", code=CODE)["sourcePath"]
-    debugging.ask("setBreakpoints", source={"path": path}, breakpoints=[{"line": 2}])
-    debugging.ask("configurationDone")
+    debugging.attach()
+    path = debugging.break_in(CODE, 2)
+    control(client, "interrupt_request")
+    assert finish(client, request).ename == "KeyboardInterrupt"
     client.execute(CODE)
-    thread = debugging.event("stopped")["threadId"]
-    frame = debugging.ask("stackTrace", threadId=thread)["stackFrames"][0]
+    thread, frame = debugging.stopped()
     assert (frame["line"], frame["source"]["path"]) == (2, path)
-    debugging.ask("continue", threadId=thread)
+    debugging.go_on("continue", thread)
     assert client.get_shell_msg(timeout=SECONDS)["content"]["status"] == "ok"
+
+
+def test_the_next_kernel_of_the_process_can_be_debugged_too(host: LiveHost) -> None:
+    for _ in range(2):
+        host.start()
+        stop_step_and_look(host.client())
+        host.drop_clients()
+        host.stop()
+
+
+def test_after_a_soft_restart(host: LiveHost) -> None:
+    host.start()
+    client = host.client()
+    stop_step_and_look(client)
+    control(client, "shutdown_request", restart=True)
+    assert cell(client, "1").status == "ok"
+    stop_step_and_look(client)

@@ -1,0 +1,33 @@
+"""The event loops of the kernel's own threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["plain_loops"]
+
+
+@contextmanager
+def plain_loops() -> Iterator[None]:
+    """While inside, new loops that this thread asks for are asyncio's own.
+
+    The application's policy may give loops that work on its main thread only, as Qt's do, or
+    that cannot watch ZeroMQ's sockets, as that of Windows. Other threads are given its loops.
+    """
+    thread = threading.get_ident()
+    new = asyncio.new_event_loop
+
+    def plain() -> asyncio.AbstractEventLoop:
+        return asyncio.SelectorEventLoop() if threading.get_ident() == thread else new()
+
+    vars(asyncio)["new_event_loop"] = plain
+    try:
+        yield
+    finally:
+        vars(asyncio)["new_event_loop"] = new

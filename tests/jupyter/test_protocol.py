@@ -1,0 +1,69 @@
+"""jupyter_kernel_test has the same to say of each host as of stock ipykernel."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hosts.kinds import KINDS, arguments
+from launch.world import SECONDS, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PROGRAM = Path(__file__).with_name("protocol.py")
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Completion reads a good part of the standard library, but only once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def outcomes(world: World, kernel: str, cache: Path) -> dict[str, str]:
+    """What became of each test and each of its parts, by kernelspec."""
+    done = subprocess.run(
+        [sys.executable, PROGRAM, kernel],
+        env=world.env | {"XDG_CACHE_HOME": str(cache)},
+        cwd=world.folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=2 * SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@pytest.fixture(scope="module")
+def stock(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[str, str]:
+    """The same of stock ipykernel."""
+    return outcomes(World(tmp_path_factory.mktemp("stock")), "python3", cache)
+
+
+def words(found: dict[str, str]) -> dict[str, str]:
+    """Without the details."""
+    return {name: outcome.partition(":")[0] for name, outcome in found.items()}
+
+
+def test_all_of_it_is_tried(stock: dict[str, str]) -> None:
+    said = list(words(stock).values())
+    assert said.count("passed") >= 30
+    assert "skipped" not in said, stock
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_host_does_what_stock_ipykernel_does(
+    stock: dict[str, str], cache: Path, world: World, install: Callable[..., None], kind: str
+) -> None:
+    install("--name", "host", *arguments(kind, world.folder))
+    found = outcomes(world, "host", cache)
+    assert words(found) == words(stock), sorted(found.items() - stock.items())
+    assert list(world.processes()) == []
+    assert world.kernels() == []

@@ -20,6 +20,7 @@ from traitlets import Type
 from hostkernel.connection import ConnectionInfo
 from hostkernel.errors import StartError
 
+from .messages import HostSession
 from .output import CellStream
 from .shell import HostIPythonKernel
 
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["HostKernelApp"]
-
-log = logging.getLogger("hostkernel.kernel")
 
 
 class _BoundHeartbeat(Heartbeat):
@@ -72,6 +71,13 @@ class _BoundHeartbeat(Heartbeat):
         self._bound.wait()
         if self.failure is not None:
             raise self.failure
+
+
+class _GreetingThread(IOPubThread):
+    """Original: an empty message of a client's stops the greeting of all."""
+
+    def _handle_subscription(self, frames: list[bytes]) -> None:
+        super()._handle_subscription([frame for frame in frames if frame])
 
 
 class HostKernelApp(IPKernelApp):
@@ -143,6 +149,9 @@ class HostKernelApp(IPKernelApp):
         with _quiet(self.log):
             super().init_sockets()
 
+    def _session_default(self) -> HostSession:
+        return HostSession(parent=self)
+
     def _apply_curve_server_options(self, socket: zmq.Socket[Any]) -> None:
         socket.ipv6 = ":" in self.ip
         super()._apply_curve_server_options(socket)
@@ -166,7 +175,7 @@ class HostKernelApp(IPKernelApp):
         self.iopub_socket.linger = 1000
         self._apply_curve_server_options(self.iopub_socket)
         self.iopub_port = self._bind_socket(self.iopub_socket, self.iopub_port)
-        self.iopub_thread = IOPubThread(self.iopub_socket, pipe=False, session=self.session)
+        self.iopub_thread = _GreetingThread(self.iopub_socket, pipe=False, session=self.session)
         self.iopub_thread.start()
         self.iopub_socket = self.iopub_thread.background_socket
 

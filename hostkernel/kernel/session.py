@@ -11,6 +11,7 @@ from hostkernel.errors import StartError
 
 from . import comms
 from .app import HostKernelApp
+from .messages import Restraint
 from .namespace import let_go
 from .residue import AtexitRecord
 
@@ -25,6 +26,8 @@ __all__ = ["KernelSession"]
 
 log = logging.getLogger("hostkernel.kernel")
 
+_IPYKERNELS_LOG = "hostkernel.kernel.ipykernel"  # what it says itself, apart from what we say
+
 
 class KernelSession:
     """All on the kernel's thread, with its loop running for :meth:`start` only.
@@ -36,7 +39,10 @@ class KernelSession:
     def __init__(self, owner: Owner) -> None:
         self._atexit = AtexitRecord()
         comms.take()
-        self._app: HostKernelApp = HostKernelApp.instance(owner=owner, log=log)
+        self._restraint = Restraint(_IPYKERNELS_LOG, "ipykernel.comm", "Comm")
+        self._app: HostKernelApp = HostKernelApp.instance(
+            owner=owner, log=logging.getLogger(_IPYKERNELS_LOG)
+        )
 
     @property
     def kernel(self) -> HostIPythonKernel:
@@ -148,6 +154,7 @@ class KernelSession:
                 type(kernel).clear_instance()
         finally:
             app.close_all()
+            self._restraint.close()
             self._atexit.unregister()
             type(app).clear_instance()
             # Private: the one comm manager of the process, whose comms hold callbacks.

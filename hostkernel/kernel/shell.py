@@ -21,11 +21,10 @@ from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 from traitlets import Any as AnyTrait
 from traitlets import Type, observe
 
-from .debugger import LateDebuggerKernel
+from .intake import IntakeKernel
 from .residue import restore_environment
 from .sharing import Sharing
 from .tasks import in_a_cell
-from .turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
@@ -206,7 +205,7 @@ class HostShell(ZMQInteractiveShell):
             yield
 
 
-class HostIPythonKernel(LateDebuggerKernel):
+class HostIPythonKernel(IntakeKernel):
     """The kernel that speaks to clients."""
 
     shell_class = Type(HostShell)
@@ -221,7 +220,6 @@ class HostIPythonKernel(LateDebuggerKernel):
         self._idle = asyncio.Event()
         self._open.set()
         self._idle.set()
-        self._turns = Turns(self._tell_that_the_host_is_busy)
         self._sharing = Sharing()
         self._renewals = 0
 
@@ -229,14 +227,6 @@ class HostIPythonKernel(LateDebuggerKernel):
     def is_busy(self) -> bool:
         """Whether a request is being served, or waits because the host is busy. Any thread."""
         return self._turns.any_late or not self._idle.is_set()
-
-    async def shell_channel_thread_main(self, msg: Any) -> None:
-        """Original; and the request's time of arrival is noted."""
-        await super().shell_channel_thread_main(msg)
-        with suppress(Exception):  # What is malformed has been reported by the original.
-            _, frames = self.session.feed_identities(msg, copy=False)
-            header = self.session.deserialize(frames, content=False, copy=False)["header"]
-            self._turns.arrived(header, self.shell_channel_thread.io_loop)
 
     def _tell_that_the_host_is_busy(self, header: Mapping[str, Any]) -> None:
         if not self._idle.is_set():  # It waits for another cell, as in any kernel.
@@ -299,7 +289,6 @@ class HostIPythonKernel(LateDebuggerKernel):
         """Original: tells only ``sys.stdout``, which the host may have taken away."""
         super().set_parent(ident, parent, channel)
         if channel == "shell":
-            self._turns.begun(parent["header"])
             for stream in self.owner.streams:
                 stream.set_parent(parent)
 
@@ -405,12 +394,3 @@ class HostIPythonKernel(LateDebuggerKernel):
         if not self.owner.host.thread_safe:
             info["supported_features"].remove("kernel subshells")
         return info
-
-    async def create_subshell_request(self, socket: Any, ident: Any, parent: Any) -> None:
-        """Refused, unless the adapter says that the host's API may be used off its thread."""
-        if self.owner.host.thread_safe:
-            await super().create_subshell_request(socket, ident, parent)
-            return
-        reason = f"{self.owner.host.name} runs cells on its main thread only"
-        content = {"status": "error", "ename": "SubshellsUnavailable", "evalue": reason}
-        self.session.send(socket, "create_subshell_reply", content, parent, ident)

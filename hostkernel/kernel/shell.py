@@ -118,6 +118,9 @@ class Stepped:
 class HostShell(ZMQInteractiveShell):
     """The shell that runs cells."""
 
+    # Original: missing until the first error has been shown, which an interrupt may prevent.
+    _last_traceback: list[str] | None = None
+
     @property
     def _owner(self) -> Owner:
         owner: Owner = self.kernel.owner
@@ -220,6 +223,8 @@ class HostIPythonKernel(IntakeKernel):
         self._idle = asyncio.Event()
         self._open.set()
         self._idle.set()
+        for kind in ("comm_open", "comm_msg", "comm_close"):
+            self.shell_handlers[kind] = partial(self._with_callbacks, self.shell_handlers[kind])
         self._sharing = Sharing()
         self._renewals = 0
 
@@ -257,7 +262,9 @@ class HostIPythonKernel(IntakeKernel):
             await self._open.wait()
             self._running.add(task)
             self._idle.clear()
-            await super().dispatch_shell(msg, *args, **kwargs)
+            # Original: an interrupt may get between a cell and its answer, or its "idle".
+            with self.owner.interrupter.shielded():
+                await super().dispatch_shell(msg, *args, **kwargs)
         finally:
             self._requests.discard(task)
             self._running.discard(task)
@@ -314,10 +321,16 @@ class HostIPythonKernel(IntakeKernel):
         # Original: SIGINT to the process, or to its whole group.
         self.owner.interrupter.fire()
 
+    def _with_callbacks(self, handler: Callable[..., Any], *args: Any) -> Any:
+        # Comms call the user's code: interruptible.
+        with self.owner.interrupter.armed():
+            return handler(*args)
+
     async def do_execute(self, code: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Original: an interrupt at the cell's very edge leaves the request unanswered."""
         try:
-            reply: dict[str, Any] = await super().do_execute(code, *args, **kwargs)
+            with self.owner.interrupter.shielded(False):
+                reply: dict[str, Any] = await super().do_execute(code, *args, **kwargs)
         except (KeyboardInterrupt, SystemExit, Exception) as error:
             log.debug("the shell failed", exc_info=True)
             return self._failure(error)

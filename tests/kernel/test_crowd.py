@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,8 +67,8 @@ def test_fifty_clients(live: Callable[..., LiveHost], mode: str) -> None:
         assert [each.result() for each in killed] == [-9] * LEAVERS
     assert finish(stays, pending).text == "'still here'"
     assert cell(stays, "1 + 1").text == "2"
-    folder = Path(f"/proc/{host.process.pid}/fd")
-    wait_for(lambda: len(list(folder.iterdir())) <= before["descriptors"], "the clients' end")
+    with suppress(pytest.fail.Exception):  # what differs says more
+        wait_for(lambda: host.do(READ) == before, "the clients' end")
     assert host.do(READ) == before
     host.drop_clients()
     assert host.stop() == []

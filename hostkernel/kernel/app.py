@@ -22,6 +22,7 @@ from traitlets import Type
 from hostkernel.connection import ConnectionInfo
 from hostkernel.errors import StartError
 
+from .messages import HostSession
 from .output import CellStream
 from .shell import HostIPythonKernel
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["HostKernelApp"]
-
-log = logging.getLogger("hostkernel.kernel")
 
 
 class _BoundHeartbeat(Heartbeat):
@@ -82,6 +81,13 @@ class _Pdb(debugger.InterruptiblePdb):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Original: after ``continue`` Ctrl-C is the debugger's, for the whole application."""
         super().__init__(*args, **{**kwargs, "nosigint": True})
+
+
+class _GreetingThread(IOPubThread):
+    """Original: an empty message of a client's stops the greeting of all."""
+
+    def _handle_subscription(self, frames: list[bytes]) -> None:
+        super()._handle_subscription([frame for frame in frames if frame])
 
 
 class HostKernelApp(IPKernelApp):
@@ -159,6 +165,9 @@ class HostKernelApp(IPKernelApp):
         with _quiet(self.log):
             super().init_sockets()
 
+    def _session_default(self) -> HostSession:
+        return HostSession(parent=self)
+
     def _apply_curve_server_options(self, socket: zmq.Socket[Any]) -> None:
         socket.ipv6 = ":" in self.ip
         super()._apply_curve_server_options(socket)
@@ -182,7 +191,7 @@ class HostKernelApp(IPKernelApp):
         self.iopub_socket.linger = 1000
         self._apply_curve_server_options(self.iopub_socket)
         self.iopub_port = self._bind_socket(self.iopub_socket, self.iopub_port)
-        self.iopub_thread = IOPubThread(self.iopub_socket, pipe=False, session=self.session)
+        self.iopub_thread = _GreetingThread(self.iopub_socket, pipe=False, session=self.session)
         self.iopub_thread.start()
         self.iopub_socket = self.iopub_thread.background_socket
 

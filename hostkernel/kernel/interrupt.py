@@ -141,6 +141,7 @@ class Interrupter:
         self.later: Callable[[float, Callable[[], None]], None] | None = None
         self._step_seconds = step_seconds
         self._armed = False
+        self._shielded = False
         self._sent = False
         self._thread = threading.get_ident()
         self._signal: PrivateSignal | None = None
@@ -157,7 +158,7 @@ class Interrupter:
 
     @property
     def _is_stuck(self) -> bool:
-        return self._step_seconds() >= _STUCK
+        return not self._shielded and self._step_seconds() >= _STUCK
 
     @property
     def python_has_ctrl_c(self) -> bool:
@@ -184,6 +185,25 @@ class Interrupter:
             yield
         finally:
             self._armed = outer
+
+    @contextmanager
+    def shielded(self, shielded: bool = True) -> Iterator[None]:
+        """While inside, nothing is taken for stuck: the kernel is at its own work.
+
+        On a loop that has much to do, or in a slow host, that may take long, too. Does nothing
+        on other threads.
+
+        Args:
+            shielded: False where it is the user's code again.
+        """
+        if threading.get_ident() != self._thread:
+            yield
+            return
+        outer, self._shielded = self._shielded, shielded
+        try:
+            yield
+        finally:
+            self._shielded = outer
 
     def disarm(self) -> None:
         """A request has ended. An interrupt may have hit :meth:`armed` at its very end."""

@@ -13,6 +13,7 @@ from . import comms
 from .app import HostKernelApp
 from .interpreter import PipMagics
 from .loops import plain_loops
+from .messages import Restraint
 from .namespace import let_go
 from .plots import connect_plots, disconnect_plots
 from .residue import AtexitRecord
@@ -28,6 +29,8 @@ __all__ = ["KernelSession"]
 
 log = logging.getLogger("hostkernel.kernel")
 
+_IPYKERNELS_LOG = "hostkernel.kernel.ipykernel"  # what it says itself, apart from what we say
+
 
 class KernelSession:
     """All on the kernel's thread, with its loop running for :meth:`start` only.
@@ -39,7 +42,10 @@ class KernelSession:
     def __init__(self, owner: Owner) -> None:
         self._atexit = AtexitRecord()
         comms.take()
-        self._app: HostKernelApp = HostKernelApp.instance(owner=owner, log=log)
+        self._restraint = Restraint(_IPYKERNELS_LOG, "ipykernel.comm", "Comm")
+        self._app: HostKernelApp = HostKernelApp.instance(
+            owner=owner, log=logging.getLogger(_IPYKERNELS_LOG)
+        )
 
     @property
     def kernel(self) -> HostIPythonKernel:
@@ -155,6 +161,7 @@ class KernelSession:
                 type(kernel).clear_instance()
         finally:
             app.close_all()
+            self._restraint.close()
             self._atexit.unregister()
             type(app).clear_instance()
             # Private: the one comm manager of the process, whose comms hold callbacks.

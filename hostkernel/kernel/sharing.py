@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["Holder", "Sharing"]
 
 
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "id": str,
+    "pid": int,
+    "started": (int, float),
+    "machine": str,
+}
+
+
 @dataclass(frozen=True)
 class Holder:
     """A kernel manager that has attached itself.
@@ -32,6 +40,17 @@ class Holder:
     pid: int
     started: float
     machine: str
+
+    def __post_init__(self) -> None:
+        """Check what came in a message.
+
+        Raises:
+            TypeError: a field has another type.
+        """
+        for name, kind in _KINDS.items():
+            if not isinstance(found := getattr(self, name), kind):
+                message = f"{name} is a {type(found).__name__}"
+                raise TypeError(message)
 
     @property
     def is_alive(self) -> bool:

@@ -22,11 +22,10 @@ from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 from traitlets import Any as AnyTrait
 from traitlets import Type, observe
 
-from .debugger import LateDebuggerKernel
+from .intake import IntakeKernel
 from .residue import restore_environment
 from .sharing import Sharing
 from .tasks import in_a_cell
-from .turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
@@ -150,6 +149,8 @@ class HostShell(ZMQInteractiveShell):
 
     displayhook_class = Type(HostDisplayHook)
     display_pub_class = Type(HostDisplayPublisher)
+    # Original: missing until the first error has been shown, which an interrupt may prevent.
+    _last_traceback: list[str] | None = None
 
     @property
     def _owner(self) -> Owner:
@@ -252,7 +253,7 @@ class HostShell(ZMQInteractiveShell):
             yield
 
 
-class HostIPythonKernel(LateDebuggerKernel):
+class HostIPythonKernel(IntakeKernel):
     """The kernel that speaks to clients."""
 
     shell_class = Type(HostShell)
@@ -267,7 +268,8 @@ class HostIPythonKernel(LateDebuggerKernel):
         self._idle = asyncio.Event()
         self._open.set()
         self._idle.set()
-        self._turns = Turns(self._tell_that_the_host_is_busy)
+        for kind in ("comm_open", "comm_msg", "comm_close"):
+            self.shell_handlers[kind] = partial(self._with_callbacks, self.shell_handlers[kind])
         self._sharing = Sharing()
         self._renewals = 0
 
@@ -275,14 +277,6 @@ class HostIPythonKernel(LateDebuggerKernel):
     def is_busy(self) -> bool:
         """Whether a request is being served, or waits because the host is busy. Any thread."""
         return self._turns.any_late or not self._idle.is_set()
-
-    async def shell_channel_thread_main(self, msg: Any) -> None:
-        """Original; and the request's time of arrival is noted."""
-        await super().shell_channel_thread_main(msg)
-        with suppress(Exception):  # What is malformed has been reported by the original.
-            _, frames = self.session.feed_identities(msg, copy=False)
-            header = self.session.deserialize(frames, content=False, copy=False)["header"]
-            self._turns.arrived(header, self.shell_channel_thread.io_loop)
 
     def _tell_that_the_host_is_busy(self, header: Mapping[str, Any]) -> None:
         if not self._idle.is_set():  # It waits for another cell, as in any kernel.
@@ -313,7 +307,9 @@ class HostIPythonKernel(LateDebuggerKernel):
             await self._open.wait()
             self._running.add(task)
             self._idle.clear()
-            await super().dispatch_shell(msg, *args, **kwargs)
+            # Original: an interrupt may get between a cell and its answer, or its "idle".
+            with self.owner.interrupter.shielded():
+                await super().dispatch_shell(msg, *args, **kwargs)
         finally:
             self._requests.discard(task)
             self._running.discard(task)
@@ -345,7 +341,6 @@ class HostIPythonKernel(LateDebuggerKernel):
         """Original: tells only ``sys.stdout``, which the host may have taken away."""
         super().set_parent(ident, parent, channel)
         if channel == "shell":
-            self._turns.begun(parent["header"])
             for stream in self.owner.streams:
                 stream.set_parent(parent)
 
@@ -371,10 +366,16 @@ class HostIPythonKernel(LateDebuggerKernel):
         # Original: SIGINT to the process, or to its whole group.
         self.owner.interrupter.fire()
 
+    def _with_callbacks(self, handler: Callable[..., Any], *args: Any) -> Any:
+        # Comms call the user's code: interruptible.
+        with self.owner.interrupter.armed():
+            return handler(*args)
+
     async def do_execute(self, code: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Original: an interrupt at the cell's very edge leaves the request unanswered."""
         try:
-            reply: dict[str, Any] = await super().do_execute(code, *args, **kwargs)
+            with self.owner.interrupter.shielded(False):
+                reply: dict[str, Any] = await super().do_execute(code, *args, **kwargs)
         except (KeyboardInterrupt, SystemExit, Exception) as error:
             log.debug("the shell failed", exc_info=True)
             return self._failure(error)
@@ -471,12 +472,3 @@ class HostIPythonKernel(LateDebuggerKernel):
         if not self.owner.host.thread_safe:
             info["supported_features"].remove("kernel subshells")
         return info
-
-    async def create_subshell_request(self, socket: Any, ident: Any, parent: Any) -> None:
-        """Refused, unless the adapter says that the host's API may be used off its thread."""
-        if self.owner.host.thread_safe:
-            await super().create_subshell_request(socket, ident, parent)
-            return
-        reason = f"{self.owner.host.name} runs cells on its main thread only"
-        content = {"status": "error", "ename": "SubshellsUnavailable", "evalue": reason}
-        self.session.send(socket, "create_subshell_reply", content, parent, ident)

@@ -28,32 +28,38 @@ class Turns:
 
     def __init__(self, tell: Callable[[Mapping[str, Any]], None]) -> None:
         self._tell = tell
-        self._waiting: dict[str, Mapping[str, Any]] = {}
-        self._late: set[str] = set()
+        self._waiting: dict[bytes, Mapping[str, Any]] = {}
+        self._late: set[bytes] = set()
 
     @property
     def any_late(self) -> bool:
         """Whether a request has been waiting for too long. Any thread."""
         return bool(self._late)
 
-    def arrived(self, header: Mapping[str, Any], loop: IOLoop) -> None:
-        """A request has come in, on the thread of ``loop``."""
-        message = str(header["msg_id"])
-        self._waiting[message] = header
-        loop.call_later(PATIENCE, self._look_at, message)
+    def arrived(self, frame: bytes | None, header: Mapping[str, Any], loop: IOLoop) -> None:
+        """A request has come in.
 
-    def begun(self, header: Mapping[str, Any]) -> None:
+        Args:
+            frame: its header as it was sent, which no other request has.
+            header: the same, read.
+            loop: that of the calling thread.
+        """
+        if frame is not None:
+            self._waiting[frame] = header
+            loop.call_later(PATIENCE, self._look_at, frame)
+
+    def begun(self, frame: bytes | None) -> None:
         """A request is being served. On the kernel's thread."""
-        message = str(header.get("msg_id"))
-        self._waiting.pop(message, None)
-        self._late.discard(message)
+        if frame is not None:
+            self._waiting.pop(frame, None)
+            self._late.discard(frame)
 
-    def _look_at(self, message: str) -> None:
-        header = self._waiting.get(message)
+    def _look_at(self, frame: bytes) -> None:
+        header = self._waiting.get(frame)
         if header is None:
             return
-        self._late.add(message)
-        if message not in self._waiting:  # Begun between the two lines above.
-            self._late.discard(message)
+        self._late.add(frame)
+        if frame not in self._waiting:  # Begun between the two lines above.
+            self._late.discard(frame)
         elif header["msg_type"] == "execute_request":
             self._tell(header)

@@ -21,13 +21,15 @@ if TYPE_CHECKING:
 SECONDS = 60.0
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
-    """Poll until ``condition`` is true; what it returned."""
+def wait_for(
+    condition: Callable[[], Any], what: str, seconds: float = SECONDS, pause: float = 0.05
+) -> Any:
+    """Poll every ``pause`` seconds until ``condition`` is true; what it returned."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if result := condition():
             return result
-        time.sleep(0.05)
+        time.sleep(pause)
     pytest.fail(f"not within {seconds:g} s: {what}")
 
 

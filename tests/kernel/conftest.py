@@ -35,11 +35,14 @@ def told(program: Callable[..., Program]) -> Callable[..., dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., LiveHost]]:
-    """Start a host that does what it is told, in a mode; ended with the module."""
+    """Start a host that does what it is told, in a mode; ended with the module.
+
+    It runs in Python's development mode unless ``dev`` is False.
+    """
     with ExitStack() as hosts:
 
-        def start(mode: str, **env: str) -> LiveHost:
-            host = LiveHost(tmp_path_factory.mktemp("live"), mode, **env)
+        def start(mode: str, *, dev: bool = True, **env: str) -> LiveHost:
+            host = LiveHost(tmp_path_factory.mktemp("live"), mode, dev=dev, **env)
             hosts.callback(host.close)
             return host
 

@@ -8,12 +8,11 @@ import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import zmq
 from hosts.runs import SECONDS, Run, wait_for
-
-if TYPE_CHECKING:
-    from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.blocking.client import BlockingKernelClient
 
 MODES = ("pumped", "shared", "served", "thread")
 
@@ -68,17 +67,22 @@ class LiveHost(Run):
         "default:To exit:UserWarning",
         "ignore:For consistency across implementations:PendingDeprecationWarning",
     )
-    command = (
-        *(sys.executable, "-X", "dev"),
+    quick = (
+        sys.executable,
         *(word for warning in warnings for word in ("-W", warning)),
         str(program),
     )
+    command = (sys.executable, "-X", "dev", *quick[1:])
 
-    def __init__(self, folder: Path, mode: str, **env: str) -> None:
+    def __init__(self, folder: Path, mode: str, *, dev: bool = True, **env: str) -> None:
+        if not dev:  # Python's development mode multiplies what a start takes
+            self.command = self.quick
         self.mode = mode
         self._orders = 0
         self._answers: dict[int, dict[str, Any]] = {}
         self._buffer = b""
+        self._context: zmq.Context[Any] = zmq.Context()
+        self._context.rcvhwm = 0  # a slow subscriber loses messages beyond that
         path = folder / "s"
         with socket.socket(socket.AF_UNIX) as door:
             door.bind(str(path))
@@ -140,7 +144,7 @@ class LiveHost(Run):
             self.do("manager.start()")
             return
         self.serving = self.post("manager.serve()")
-        wait_for(lambda: self.serving.here or self.running, "a kernel that serves")
+        wait_for(lambda: self.serving.here or self.running, "a kernel that serves", pause=0.002)
 
     def stop(self) -> list[str]:
         """Stop it from where a host would; what was left."""
@@ -161,6 +165,12 @@ class LiveHost(Run):
     def file(self) -> Path:
         return Path(self.beside("str(manager.connection_file)"))
 
+    def quick_client(self) -> BlockingKernelClient:
+        """A client that shares its context with others, back once it hears the kernel."""
+        client = quick_client(self.file(), self._context)
+        self._clients.append(client)
+        return client
+
     def drop_clients(self) -> None:
         """The clients go away, without a word."""
         while self._clients:
@@ -176,7 +186,18 @@ class LiveHost(Run):
         finally:
             if self.process.poll() is None:
                 self.process.send_signal(signal.SIGKILL)
+            self._context.term()
             super().close()
+
+
+def quick_client(file: Path, context: zmq.Context[Any]) -> BlockingKernelClient:
+    """A client on sockets of ``context``, without heartbeat, back once it hears the kernel."""
+    client = BlockingKernelClient(connection_file=str(file), context=context)
+    client.load_connection_file()
+    client.start_channels(hb=False)
+    while client.get_iopub_msg(timeout=SECONDS)["msg_type"] != "iopub_welcome":
+        pass
+    return client
 
 
 def cell(client: BlockingKernelClient, code: str, **how: Any) -> Reply:

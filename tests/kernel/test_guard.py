@@ -1,6 +1,7 @@
 """The code of others that ours overrides or reaches into is still what was read.
 
-Read were ipykernel 7.3.0 and 7.4.0, IPython 9.18.1 and traitlets 5.16.1. When this fails after
+Read were ipykernel 7.3.0 and 7.4.0, IPython 9.18.1, jupyter_client 8.9.0 and 8.10.0, and traitlets
+5.16.1. When this fails after
 an upgrade: read the change, decide whether our side still does all that the original does but
 the harm, then put the new digest beside the old one.
 """
@@ -22,7 +23,7 @@ import hostkernel.kernel
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OTHERS = ("ipykernel", "IPython", "traitlets")
+OTHERS = ("ipykernel", "IPython", "jupyter_client", "traitlets")
 # What a class statement itself puts there.
 NO_OVERRIDES = {"__module__", "__doc__", "__annotations__", "__qualname__", "__init_subclass__"}
 
@@ -37,6 +38,7 @@ READ = {
     "ipykernel.heartbeat:Heartbeat.pick_port": ("7fd5f41c8dd1",),
     "ipykernel.heartbeat:Heartbeat.run": ("fe74c5741dd0", "a37367f5725d"),
     "ipykernel.iostream:IOPubThread.__init__": ("27093efd0b65", "4262dd5c593c"),
+    "ipykernel.iostream:IOPubThread._handle_subscription": ("9750739fa646",),
     "ipykernel.iostream:OutStream.__init__": ("4e4012ea3458",),
     "ipykernel.iostream:OutStream._flush": ("31919e6a3459",),
     "ipykernel.iostream:OutStream.close": ("30326f1a4859",),
@@ -52,6 +54,7 @@ READ = {
     "ipykernel.ipkernel:IPythonKernel.do_complete": ("af0e9bac8b80",),
     "ipykernel.ipkernel:IPythonKernel.do_debug_request": ("bcffe638d675",),
     "ipykernel.ipkernel:IPythonKernel.do_execute": ("c9da5d42d7e8", "1df49ab9c26b"),
+    "ipykernel.ipkernel:IPythonKernel.do_history": ("9876b8b176d9",),
     "ipykernel.ipkernel:IPythonKernel.do_inspect": ("73813874d594",),
     "ipykernel.ipkernel:IPythonKernel.poll_stopped_queue": ("a6f1183a4636",),
     "ipykernel.ipkernel:IPythonKernel.set_parent": ("6d456bb03678",),
@@ -82,7 +85,8 @@ READ = {
     "ipykernel.kernelapp:IPKernelApp.write_connection_file": ("1973df51300e",),
     "ipykernel.kernelbase:Kernel._at_shutdown": ("d891b940f48d", "9542805b5739"),
     "ipykernel.kernelbase:Kernel._send_interrupt_children": ("a1b122896d18",),
-    "ipykernel.kernelbase:Kernel.create_subshell_request": ("dc982d33dd3d",),
+    "ipykernel.kernelbase:Kernel._input_request": ("2bfc5ec8e723", "9f58050c64a1"),
+    "ipykernel.kernelbase:Kernel.dispatch_control": ("6d870e715dda",),
     "ipykernel.kernelbase:Kernel.dispatch_shell": ("4bcb1c663ffa", "f60366be74ab"),
     "ipykernel.kernelbase:Kernel.getpass": ("23913fb15353", "d68812ee6f9d"),
     "ipykernel.kernelbase:Kernel.interrupt_request": ("cdd15c21c29b",),
@@ -120,6 +124,12 @@ READ = {
     "IPython.core.interactiveshell:InteractiveShell.run_cell_async": ("7423e679f095",),
     "IPython.core.interactiveshell:InteractiveShell.run_code": ("d8ba8ffffb13",),
     "IPython.core.shellapp:InteractiveShellApp._exec_file": ("049c9850e2ae",),
+    "jupyter_client.connect:ConnectionFileMixin._ip_default": ("d3be9cf22ac9",),
+    "jupyter_client.connect:ConnectionFileMixin._session_default": ("4b99e9d61a0e",),
+    "jupyter_client.session:Session.__init__": ("b84e001d8938",),
+    "jupyter_client.session:Session._add_digest": ("bdc83dbb1ade",),
+    "jupyter_client.session:Session.deserialize": ("c59a030708bc",),
+    "jupyter_client.session:json_packer": ("86a546e331ca",),
     "traitlets.config.application:Application._configure_logging": ("70d150957bd4",),
     "traitlets.config.application:Application.exit": ("75cb61358c8e",),
 }

@@ -130,6 +130,37 @@ def test_between_and_at_the_edges_of_cells(main_host: LiveHost) -> None:
     assert value(client, "1 + 1") == "2"
 
 
+def test_between_a_cell_and_its_answer(main_host: LiveHost) -> None:
+    """However long the kernel takes to answer: on a loop with much to do, in a slow host."""
+    client = main_host.client()
+    main_host.beside("manager._embedding.kernel._execute_sleep = 1.5")
+    request = client.execute("print('over', flush=True)")
+    while "over" not in (client.get_iopub_msg(timeout=SECONDS)["content"].get("text") or ""):
+        pass
+    time.sleep(0.8)  # beyond what makes a step of the loop suspicious
+    interrupt(client)
+    reply = client.get_shell_msg(timeout=SECONDS)
+    assert (reply["parent_header"]["msg_id"], reply["content"]["status"]) == (request, "ok")
+
+
+def test_an_endless_callback_of_a_comm(main_host: LiveHost) -> None:
+    client = main_host.client()
+    code = """
+import comm
+def opened(opened_comm, message):
+    print("started", flush=True)
+    while True: pass
+comm.get_comm_manager().register_target("endless", opened)
+"""
+    value(client, code)
+    content = {"comm_id": "1", "target_name": "endless", "data": {}}
+    client.shell_channel.send(client.session.msg("comm_open", content))
+    while "started" not in (client.get_iopub_msg(timeout=SECONDS)["content"].get("text") or ""):
+        pass
+    interrupt(client)
+    assert value(client, "1 + 1") == "2"
+
+
 def test_a_task_that_spins_between_cells(main_host: LiveHost) -> None:
     if main_host.mode == "shared":
         pytest.skip("on the host's own loop a step may be the host's, which nobody interrupts")

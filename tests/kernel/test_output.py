@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hosts.runs import SECONDS
-from kernel.live import LiveHost, busy, cell, finish, value
+from kernel.live import LiveHost, busy, cell, control, finish, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -229,11 +229,35 @@ def test_a_hundred_thousand_lines_arrive_whole(started: LiveHost) -> None:
     assert reply.text == "".join(f"{n}\n" for n in range(100_000))
 
 
-def test_a_large_display_arrives_whole(started: LiveHost) -> None:
-    code = "display({'application/x-test': 'x' * 20_000_000}, raw=True)"
-    reply = cell(started.client(), code)
-    shown = [m for m in reply.messages if m["msg_type"] == "display_data"]
-    assert len(shown[0]["content"]["data"]["application/x-test"]) == 20_000_000
+def test_a_large_display_arrives_whole(host: LiveHost) -> None:
+    host.start()
+    size = 100_000_000
+    code = f"display({{'application/x-test': 'begin' + 'x' * {size - 8} + 'end'}}, raw=True)"
+    reply = cell(host.client(), code)
+    [shown] = [m for m in reply.messages if m["msg_type"] == "display_data"]
+    found = shown["content"]["data"]["application/x-test"]
+    assert (len(found), found[:6], found[-4:]) == (size, "beginx", "xend")
+    assert host.do("'the host goes on'") == "the host goes on"
+
+
+@pytest.mark.parametrize("mode", ["pumped", "shared"])
+def test_the_hosts_loop_ticks_on_between_cells(
+    live_hosts: Callable[[str], LiveHost], mode: str
+) -> None:
+    """However much is queued and printed: its turn comes after the cell that runs."""
+    host = live_hosts(mode)
+    host.start()
+    client = host.client()
+    code = "print('started', flush=True)\nfor n in range(20_000): print(n)"
+    first, second = busy(client, code), client.execute(code)
+    client.execute("import time; time.sleep(60)")
+    turn = host.post("counts['turns']")
+    finish(client, first)
+    finish(client, second)
+    assert turn.here
+    control(client, "interrupt_request")
+    host.drop_clients()
+    host.stop()
 
 
 def test_output_just_before_the_end_is_not_lost(started: LiveHost) -> None:

@@ -1,0 +1,124 @@
+"""The kernel's doors: what is let in on which channel.
+
+Each override says what the original does, as in :mod:`hostkernel.kernel.shell`.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import zmq
+
+from .debugger import LateDebuggerKernel
+from .messages import check_history_request, header_frame
+from .turns import Turns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["IntakeKernel"]
+
+# These run the user's code, or touch what belongs to the thread that does.
+_SHELL_ONLY = (
+    "execute_request",
+    "complete_request",
+    "inspect_request",
+    "history_request",
+    "is_complete_request",
+)
+_SUBSHELLS = ("create_subshell_request", "delete_subshell_request", "list_subshell_request")
+
+
+class IntakeKernel(LateDebuggerKernel):
+    """Lets in what is genuine, well-formed and on the right channel."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._asking = 0  # cells that wait for an answer to input()
+        self._turns = Turns(self._tell_that_the_host_is_busy)
+        self.control_handlers |= dict.fromkeys(_SHELL_ONLY, self._refuse_on_control)
+        if not self.owner.host.thread_safe:
+            self.control_handlers |= dict.fromkeys(_SUBSHELLS, self._refuse_subshells)
+
+    def _tell_that_the_host_is_busy(self, header: Mapping[str, Any]) -> None:
+        raise NotImplementedError
+
+    def _let_in(self, message: Sequence[zmq.Frame]) -> Mapping[str, Any] | None:
+        try:
+            header: Mapping[str, Any] = self.session.header(message)
+        except Exception as error:
+            self.log.warning("a message was refused: %s: %s", type(error).__name__, error)
+            return None
+        return header
+
+    async def shell_channel_thread_main(self, msg: Any) -> None:
+        """Original: what is malformed may end up in the host's log, whole.
+
+        A request's time of arrival is noted; but not of those to a subshell, which does not
+        wait for the main thread.
+        """
+        header = self._let_in(msg)
+        if header is None:
+            return
+        if header["msg_type"].endswith("_request") and header.get("subshell_id") is None:
+            self._turns.arrived(header_frame(msg), header, self.shell_channel_thread.io_loop)
+        await super().shell_channel_thread_main(msg)
+
+    async def dispatch_control(self, msg: Any) -> None:
+        """Original: see :meth:`shell_channel_thread_main`."""
+        if self._let_in(msg) is not None:
+            await super().dispatch_control(msg)
+
+    async def dispatch_shell(self, msg: Any, /, *args: Any, **kwargs: Any) -> None:
+        """Original; and the request no longer waits for its turn."""
+        self._turns.begun(header_frame(msg))
+        try:
+            await super().dispatch_shell(msg, *args, **kwargs)
+        finally:
+            if not self._asking:
+                self._drop_unasked_answers()
+
+    def _input_request(self, *args: Any, **kwargs: Any) -> Any:
+        # Original; in any thread of a cell's.
+        self._asking += 1
+        try:
+            return super()._input_request(*args, **kwargs)
+        finally:
+            self._asking -= 1
+
+    def _drop_unasked_answers(self) -> None:
+        # Original: keeps them, and the connections they came by, until a cell asks something.
+        with suppress(zmq.Again):
+            while True:
+                self.stdin_socket.recv_multipart(zmq.DONTWAIT)
+
+    def do_history(
+        self, hist_access_type: str, output: bool, raw: bool, **which: Any
+    ) -> dict[str, Any]:
+        """Original: IPython takes what SQLite refuses for a broken file, and moves it away."""
+        try:
+            check_history_request(which)
+        except (TypeError, ValueError) as error:
+            return {**_error(type(error).__name__, str(error)), "history": []}
+        reply: dict[str, Any] = super().do_history(hist_access_type, output, raw, **which)
+        return reply
+
+    # Refusals. Originals: serve it, on the control thread.
+
+    def _refuse_on_control(self, stream: Any, ident: Any, parent: Any) -> None:
+        kind = parent["header"]["msg_type"]
+        reason = f"{kind} belongs on the shell channel: it is served on the kernel's own thread"
+        self._refuse(stream, ident, parent, _error("WrongChannel", reason))
+
+    def _refuse_subshells(self, stream: Any, ident: Any, parent: Any) -> None:
+        reason = f"{self.owner.host.name} runs cells on its main thread only"
+        self._refuse(stream, ident, parent, _error("SubshellsUnavailable", reason))
+
+    def _refuse(self, stream: Any, ident: Any, parent: Any, content: dict[str, Any]) -> None:
+        reply = parent["header"]["msg_type"].removesuffix("_request") + "_reply"
+        self.session.send(stream, reply, content, parent, ident)
+
+
+def _error(name: str, text: str) -> dict[str, Any]:
+    return {"status": "error", "ename": name, "evalue": text, "traceback": []}

@@ -1,0 +1,85 @@
+"""Fifty clients come, run and leave as they like, and some of them are killed."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import zmq
+from hosts.runs import wait_for
+from jupyter_core.utils import ensure_event_loop
+from kernel.live import LiveHost, cell, finish, quick_client
+from kernel.test_soak import READ, WATCH_ATEXIT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CLIENTS = 44
+LEAVERS = 6
+AT_ONCE = 12
+SEED = int(os.environ.get("HOSTKERNEL_TEST_SEED", "1"))
+LEAVER = Path(__file__).with_name("leaver.py")
+
+
+def visit(file: Path, number: int) -> str:
+    """Come, run some cells, and leave: in order, without a word, or before the answer."""
+    chooser = random.Random(1000 * SEED + number)
+    with zmq.Context() as context:
+        context.rcvhwm = 0
+        context.linger = 0
+        client = quick_client(file, context)
+        try:
+            for turn in range(chooser.randint(1, 4)):
+                reply = cell(client, f"print({number}); {number} * {turn}", stop_on_error=False)
+                if reply.status != "ok" or reply.text != f"{number}\n{number * turn}":
+                    return f"client {number}: {reply}"
+            if chooser.random() < 0.5:
+                client.execute("1 / 0", stop_on_error=False)
+        finally:
+            client.stop_channels()
+            ensure_event_loop().close()  # the blocking client's, one for each thread
+    return ""
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("mode", ["pumped", "thread"])
+def test_fifty_clients(live: Callable[..., LiveHost], mode: str) -> None:
+    print(f"again: HOSTKERNEL_TEST_SEED={SEED}")
+    host = live(mode, dev=False)
+    host.do(WATCH_ATEXIT)
+    host.start()
+    stays = host.quick_client()
+    assert cell(stays, "import time; print(1); time.sleep(0.5)").status == "ok"
+    before = host.do(READ)
+    pending = stays.execute("import time; time.sleep(0.5); 'still here'", stop_on_error=False)
+    file = host.file()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        visits = [pool.submit(visit, file, number) for number in range(CLIENTS)]
+        killed = [pool.submit(killed_while_a_reply_is_due, host, file) for _ in range(LEAVERS)]
+        assert [each.result() for each in visits] == [""] * CLIENTS
+        assert [each.result() for each in killed] == [-9] * LEAVERS
+    assert finish(stays, pending).text == "'still here'"
+    assert cell(stays, "1 + 1").text == "2"
+    with suppress(pytest.fail.Exception):  # what differs says more
+        wait_for(lambda: host.do(READ) == before, "the clients' end")
+    assert host.do(READ) == before
+    host.drop_clients()
+    assert host.stop() == []
+
+
+def killed_while_a_reply_is_due(host: LiveHost, file: Path) -> int:
+    leaver = subprocess.Popen(
+        [sys.executable, str(LEAVER), str(file)], env=host.env, stdout=subprocess.PIPE
+    )
+    with leaver:
+        assert leaver.stdout is not None
+        assert leaver.stdout.readline() == b"due\n"
+        leaver.kill()
+    return leaver.returncode

@@ -1,0 +1,132 @@
+"""Whatever is sent to its ports: the kernel answers, nothing is executed, the host goes on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hosts.runs import SECONDS, wait_for
+from kernel.live import LiveHost, cell, control, finish
+from kernel.test_soak import READ, RESIDENT, WATCH_ATEXIT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jupyter_client.blocking.client import BlockingKernelClient
+
+MESSAGES = 20_000
+FUZZERS = 4
+SEED = int(os.environ.get("HOSTKERNEL_TEST_SEED", "1"))
+FUZZER = Path(__file__).with_name("fuzzer.py")
+# What is really kept: large messages leave holes in the memory that the process has.
+KEPT = f"import ctypes; ctypes.CDLL(None).malloc_trim(0); {RESIDENT}"
+
+
+@pytest.fixture(params=("pumped", "shared"))
+def fuzzed(request: pytest.FixtureRequest, live: Callable[..., LiveHost]) -> LiveHost:
+    host = live(request.param, dev=False)
+    host.do(WATCH_ATEXIT)
+    host.start()
+    return host
+
+
+def answers(client: BlockingKernelClient) -> bool:
+    """A cell runs; others may interrupt it, or have it aborted by an error of theirs."""
+    while True:
+        reply = cell(client, "6 * 7")
+        if reply.status == "ok":
+            assert reply.text.endswith("42"), reply  # it may also say that the host was busy
+            return True
+        assert reply.status == "aborted" or reply.ename == "KeyboardInterrupt", reply
+
+
+def sent_once(client: BlockingKernelClient) -> list[bytes]:
+    """Run a cell, and give the message as it went over the wire."""
+    message = client.session.msg("execute_request", {"code": "times.append(1)", "silent": False})
+    frames: list[bytes] = client.session.serialize(message)
+    client.shell_channel.socket.send_multipart(frames)
+    assert finish(client, message["header"]["msg_id"]).status == "ok"
+    return frames
+
+
+def warm_up(client: BlockingKernelClient) -> None:
+    """Have made what is made once: the debugger, and a pipe to iopub for each of the threads."""
+    assert cell(client, "import time; print(1); time.sleep(0.5)").status == "ok"
+    control(client, "debug_request", type="request", seq=1, command="debugInfo", arguments={})
+    message = client.session.msg("execute_request", {"code": "1"})
+    message["header"]["subshell_id"] = "none"
+    client.shell_channel.send(message)
+    assert finish(client, message["header"]["msg_id"]).ename == "UnknownSubshellError"
+
+
+@pytest.mark.timeout(600)  # it is the work of a minute on a machine at leisure
+def test_twenty_thousand_malformed_messages(
+    fuzzed: LiveHost,
+    record_property: Callable[[str, object], None],
+) -> None:
+    host = fuzzed
+    client = host.quick_client()
+    assert cell(client, "times = []").status == "ok"
+    marker, sent = host.folder / "executed", host.folder / "sent"
+    sent.write_text("\n".join(part.hex() for part in sent_once(client)))
+    warm_up(client)
+    before, resident, said = host.do(READ), host.do(KEPT), len(host.output)
+    began = time.monotonic()
+    fuzzers = [
+        subprocess.Popen(
+            [sys.executable, str(FUZZER), str(host.file()), str(seed), *rest],
+            env=host.env,
+        )
+        for seed in range(SEED, SEED + FUZZERS)
+        for rest in [(str(MESSAGES // FUZZERS), str(marker), str(sent))]
+    ]
+    print(f"again: HOSTKERNEL_TEST_SEED={SEED}")
+    longest = 0.0
+    try:
+        while any(fuzzer.poll() is None for fuzzer in fuzzers):
+            asked = time.monotonic()
+            host.do("None")
+            longest = max(longest, time.monotonic() - asked)
+            assert answers(client)
+    finally:
+        for fuzzer in fuzzers:
+            fuzzer.kill()
+            fuzzer.wait()
+    seconds = time.monotonic() - began
+    assert [fuzzer.returncode for fuzzer in fuzzers] == [0] * FUZZERS
+    assert answers(client)
+
+    assert not marker.exists()
+    assert cell(client, "len(times)").text == "1"
+    open_before = before["descriptors"]
+    wait_for(lambda: answers(client) and host.do(READ)["descriptors"] <= open_before, "their end")
+    after, grown = host.do(READ), host.do(KEPT) - resident
+    record_property(
+        "figures",
+        f"{MESSAGES} messages in {seconds:.0f} s; the host's longest wait {longest:.2f} s; "
+        f"{len(host.output) - said} characters said; memory {grown:+.1f} MB",
+    )
+    assert after == before
+    assert len(host.output) - said < 100_000, host.output[said:]
+    assert grown < 100
+    assert longest < 10
+    everything_works(host)
+    host.drop_clients()
+    assert host.stop() == []
+
+
+def everything_works(host: LiveHost) -> None:
+    """Each channel, for a client that comes only now."""
+    client = host.quick_client()  # has heard iopub
+    request = client.execute("input()", allow_stdin=True)
+    client.get_stdin_msg(timeout=SECONDS)
+    client.input("an answer")
+    assert finish(client, request).text == "'an answer'"
+    assert control(client, "hostkernel_request", action="status")["state"] == "idle"
+    client.start_channels(shell=False, iopub=False, stdin=False, control=False)
+    wait_for(client.hb_channel.is_beating, "a heartbeat")

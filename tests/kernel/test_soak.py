@@ -1,0 +1,132 @@
+"""Hundreds of starts, stops and soft restarts: nothing grows, nothing is lost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from kernel.live import MODES, LiveHost, cell, control
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jupyter_client.blocking.client import BlockingKernelClient
+
+pytestmark = pytest.mark.timeout(400)  # it is the work of half a minute on a machine at leisure
+
+ROUNDS = 200
+WARM_UP = 20
+MEGABYTES = 10.0  # that the host may grow by, once it is warm
+
+# Run inside the host before anything of ours is: who is called when the process ends.
+WATCH_ATEXIT = """
+import atexit, gc, logging, os, threading
+exits = []
+register, unregister = atexit.register, atexit.unregister
+def registering(function, *args, **kwargs):
+    exits.append(function)
+    return register(function, *args, **kwargs)
+def unregistering(function):
+    exits[:] = [each for each in exits if each != function]
+    return unregister(function)
+vars(atexit).update(register=registering, unregister=unregistering)
+"""
+READ = """
+gc.collect()
+{
+    "descriptors": len(os.listdir("/proc/self/fd")),
+    "threads": sorted(thread.name for thread in threading.enumerate()),
+    "native threads": len(os.listdir("/proc/self/task")),
+    "log handlers": sum(handler() is not None for handler in logging._handlerList),
+    "atexit": sorted(f"{function.__module__}.{function.__qualname__}" for function in exits),
+}
+"""
+RESIDENT = "int(open('/proc/self/statm').read().split()[1]) * os.sysconf('SC_PAGE_SIZE') / 2**20"
+
+
+@pytest.fixture(scope="module", params=MODES)
+def soaked(request: pytest.FixtureRequest, live: Callable[..., LiveHost]) -> LiveHost:
+    """A host of these tests alone."""
+    host = live(request.param, dev=False)
+    host.do(WATCH_ATEXIT)
+    return host
+
+
+def answered(client: BlockingKernelClient, number: int) -> None:
+    reply = cell(client, f"print({number}); {number} * 2")
+    assert (reply.status, reply.text) == ("ok", f"{number}\n{number * 2}")
+    assert reply.content["execution_count"] == 1
+
+
+def test_starts_and_stops(
+    soaked: LiveHost,
+    record_property: Callable[[str, object], None],
+) -> None:
+    host = soaked
+
+    def rounds(count: int) -> None:
+        for number in range(count):
+            host.start()
+            answered(host.quick_client(), number)
+            host.drop_clients()
+            assert host.stop() == []
+
+    rounds(WARM_UP)
+    host.do("from ledger import Ledger; before = Ledger()")
+    first, resident = host.do(READ), host.do(RESIDENT)
+    rounds(ROUNDS - WARM_UP)
+    last, grown = host.do(READ), host.do(RESIDENT) - resident
+    record_property("figures", figures(first, last, grown))
+    assert host.do("before.differences()") == []
+    assert last == first
+    assert grown < MEGABYTES
+
+
+def restarted(client: BlockingKernelClient) -> None:
+    """Restart, and wait for the word of it."""
+    control(client, "shutdown_request", restart=True)
+    while True:
+        message = client.get_iopub_msg(timeout=60)
+        if message["content"].get("execution_state") == "starting":
+            return
+
+
+def test_soft_restarts(
+    soaked: LiveHost,
+    record_property: Callable[[str, object], None],
+) -> None:
+    host = soaked
+    host.start()
+    host.stop()  # what the very first start imports is no business of restarts
+    host.do("from ledger import Ledger; before = Ledger()")
+    host.start()
+    client = host.quick_client()
+    read = host.beside if host.mode == "served" else host.do
+
+    def rounds(count: int) -> None:
+        for number in range(count):
+            answered(client, number)
+            restarted(client)
+
+    rounds(WARM_UP)
+    first, resident = read(READ), read(RESIDENT)
+    rounds(ROUNDS - WARM_UP)
+    last, grown = read(READ), read(RESIDENT) - resident
+    record_property("figures", figures(first, last, grown))
+    assert last == first
+    assert grown < MEGABYTES
+    host.drop_clients()
+    assert host.stop() == []
+    assert host.do("before.differences()") == []
+
+
+def figures(first: dict[str, Any], last: dict[str, Any], grown: float) -> str:
+    """What became of the host between the end of the warm-up and the last round."""
+
+    def told(name: str) -> str:
+        before, after = (
+            len(seen) if isinstance(seen, list) else seen for seen in (first[name], last[name])
+        )
+        return f"{name} {before} -> {after}"
+
+    return f"{ROUNDS} rounds; {', '.join(map(told, first))}; memory {grown:+.1f} MB"

@@ -219,6 +219,10 @@ class Host:
     thread_safe: ClassVar[bool] = False
     """Whether the application's API may be used off its main thread."""
 
+    undisturbed: ClassVar[bool] = False
+    """Whether the application may crash if another thread runs Python while a cell is inside it.
+    The cell then waits while its output is sent. Threads that cells start are theirs."""
+
     fallback: ClassVar[bool] = False
     """The host to use when none is named or detected."""
 

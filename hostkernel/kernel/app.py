@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import zmq
 from ipykernel.displayhook import ZMQDisplayHook
 from ipykernel.heartbeat import Heartbeat
-from ipykernel.iostream import IOPubThread
 from ipykernel.kernelapp import IPKernelApp
 from traitlets import Any as AnyTrait
 from traitlets import Type
@@ -20,7 +19,7 @@ from traitlets import Type
 from hostkernel.connection import ConnectionInfo
 from hostkernel.errors import StartError
 
-from .output import CellStream
+from .output import CellStream, PubThread
 from .shell import HostIPythonKernel
 
 if TYPE_CHECKING:
@@ -166,7 +165,7 @@ class HostKernelApp(IPKernelApp):
         self.iopub_socket.linger = 1000
         self._apply_curve_server_options(self.iopub_socket)
         self.iopub_port = self._bind_socket(self.iopub_socket, self.iopub_port)
-        self.iopub_thread = IOPubThread(self.iopub_socket, pipe=False, session=self.session)
+        self.iopub_thread = PubThread(self.iopub_socket, pipe=False, session=self.session)
         self.iopub_thread.start()
         self.iopub_socket = self.iopub_thread.background_socket
 

@@ -199,6 +199,8 @@ class HostShell(ZMQInteractiveShell):
         parent = self.kernel.get_parent("shell").get("header", {})
         with ExitStack() as stack:
             stack.enter_context(owner.threads.cell(parent))
+            if owner.host.undisturbed:
+                stack.enter_context(self.kernel.iopub_thread.undisturbed())
             for stream in owner.streams:
                 stack.enter_context(stream.installed())
             stack.enter_context(owner.host.tick_context())

@@ -91,6 +91,9 @@ class BlenderHost(Host):
     logo = Path(__file__).with_name("logo.svg")
     settings_model: ClassVar[type[HostSettings]] = BlenderSettings
     settings: BlenderSettings
+    # An operator under an override, see docs/blender.md. From Python 3.12 on Blender asks for its
+    # own thread whether it has Python's lock.
+    undisturbed: ClassVar[bool] = sys.version_info < (3, 12)
 
     # Inside
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from hosts.runs import need, run_cell, wait_for
-from hosts.windows import close, window_of
+from hosts.windows import Frames, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -263,12 +263,16 @@ def test_blenders_crash_is_reported_with_the_end_of_its_output(
     _, _, told = run.output.partition("it ended with signal")
     assert "| the last words" in told
     assert "blender.crash.txt" in told
+    assert json.loads(run.hostkernel("list", "--json")) == []
+    assert run.files() == []
 
 
 def test_a_closed_window_ends_the_kernel(start: Callable[..., Run], display: str) -> None:
     need(shutil.which("xdotool"), "xdotool")
-    run = start(executable=BLENDER, factory_startup="true", args=SMALL, env={"DISPLAY": display})
-    run_cell(run.client(), "D.version")
-    close(run, window_of(run))
-    assert run.end() == 0
-    assert run.files() == []
+    settings = {"executable": BLENDER, "factory_startup": "true", "args": SMALL}
+    with Frames(display) as frames:
+        run = start(env={"DISPLAY": display}, **settings)
+        run_cell(run.client(), "D.version")
+        frames.close(window_of(run))
+        assert run.end() == 0
+        assert run.files() == []

@@ -175,15 +175,18 @@ class Long(bpy.types.Operator):
 
     def execute(self, context):
         open("long", "w").close()
-        time.sleep(4)
-        bpy.ops.render.render()
-        os.unlink("long")
+        try:
+            time.sleep(4)
+            bpy.ops.render.render()
+        finally:
+            os.unlink("long")
         return {"FINISHED"}
 
 bpy.utils.register_class(Long)
 bpy.app.timers.register(lambda: print(bpy.ops.test.long()))
 C.scene.render.engine = "CYCLES"
 C.scene.cycles.samples = 1
+C.scene.cycles.use_denoising = False
 C.scene.render.resolution_x = C.scene.render.resolution_y = 32
 """
 

@@ -19,7 +19,7 @@ from typing import ClassVar, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from .errors import ScriptNotFoundError
+from .errors import LaunchError, ScriptNotFoundError
 
 __all__ = [
     "Host",
@@ -79,7 +79,7 @@ class Installation:
 
     Attributes:
         path: the executable, or the package directory of a host that is a Python module.
-        version: the host's version, if it can be told without starting it.
+        version: the host's version, if it can be told.
         python: ``"3.11"``: the minor version of the Python inside, if it can be told.
     """
 
@@ -219,6 +219,10 @@ class Host:
     thread_safe: ClassVar[bool] = False
     """Whether the application's API may be used off its main thread."""
 
+    undisturbed: ClassVar[bool] = False
+    """Whether the application may crash if another thread runs Python while a cell is inside it.
+    The cell then waits while its output is sent. Threads that cells start are theirs."""
+
     fallback: ClassVar[bool] = False
     """The host to use when none is named or detected."""
 
@@ -305,16 +309,34 @@ class Host:
         """
         return None
 
-    def version(self, installation: Installation) -> str | None:
-        """Called outside, for listings: the version of what :meth:`find` returned.
+    def installations(self) -> Sequence[Installation]:
+        """Called outside, for listings: every copy of the application on this machine.
+
+        Raises:
+            HostNotFoundError: there is none.
+        """
+        found = self.find()
+        return () if found is None else (found,)
+
+    def examine(self, installation: Installation) -> Installation:
+        """Called outside, for listings: the same with all that can be told.
 
         It may start the application to ask, which would delay every start in :meth:`find`.
         """
-        return installation.version
+        return installation
 
     def launch(self, request: LaunchRequest) -> Launch:
         """Called outside: how to start the host so that it runs ``request.bootstrap``."""
         return Launch(in_process=True)
+
+    def advise(self, error: LaunchError) -> str | None:
+        """Called outside when the host did not start: what its user can do about it.
+
+        Args:
+            error: with the end of the host's output and its exit status. It is shown with what
+                this returns as ``hint``, if it has none yet.
+        """
+        return None
 
     # Both
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import importlib.util
+import os
 import re
 import shlex
 import subprocess
@@ -9,13 +12,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nbformat
 import pytest
-from hosts.runs import SECONDS, Run, wait_for
+from hosts.pictures import Picture
+from hosts.runs import SECONDS, Run, environment, need, wait_for
+from jupyter_client.kernelspec import KernelSpecManager
 from kernel.programs import Program
+from nbclient import NotebookClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PICTURES = os.environ.get("HOSTKERNEL_TEST_PICTURES")
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.DOTALL)
@@ -79,6 +87,32 @@ def test_the_program_works_as_shown(tmp_path: Path) -> None:
         assert not program.files()
     finally:
         program.close()
+
+
+@pytest.mark.timeout(300)
+def test_blender_from_nothing_to_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for pip: with the bpy module, as where there is no Blender, and nbclient for the Lab."""
+    need(importlib.util.find_spec("bpy"), "the bpy wheel of this Python")
+    environ = environment(tmp_path) | {"HOSTKERNEL_HOSTS__BLENDER__EXECUTABLE": "bpy"}
+    monkeypatch.delenv("HOSTKERNEL_TEST_PICTURES", raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    [block] = [block for block in blocks("sh") if "kernelspec install" in block]
+    first, install, lab = [shlex.split(line, comments=True) for line in block.splitlines()]
+    assert first[-3:] == ["install", ".[blender]", "jupyterlab"]
+    assert lab == [".venv/bin/jupyter", "lab"]
+    subprocess.run([sys.executable, "-m", "hostkernel", *install[1:]], cwd=tmp_path, check=True)
+    [shown] = re.findall(r"Choose \*(.+)\* in JupyterLab's launcher", README)
+    specs = KernelSpecManager().get_all_specs()
+    [name] = [name for name, each in specs.items() if each["spec"]["display_name"] == shown]
+    [cell] = [block for block in blocks("python") if "%render" in block]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell)])
+    NotebookClient(notebook, kernel_name=name, timeout=SECONDS).execute(cwd=str(tmp_path))
+    [output] = notebook.cells[0].outputs
+    picture = output["data"]["image/png"]
+    assert Picture(picture).size == (480, 270)
+    if PICTURES:
+        (Path(PICTURES) / "blender-first.png").write_bytes(base64.b64decode(picture))
 
 
 def test_the_host_shown_is_the_one_of_the_tutorial() -> None:

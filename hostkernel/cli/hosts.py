@@ -10,22 +10,27 @@ import typer
 from .columns import columns
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hostkernel.config import Settings
-    from hostkernel.host import Host
+    from hostkernel.host import Host, Installation
     from hostkernel.plugins import PluginInfo
 
 __all__ = ["app", "hosts"]
 
 app = typer.Typer(add_completion=False)
 
-_COLUMNS = ("name", "plugin", "version", "found", "summary")
+_COLUMNS = ("name", "plugin", "version", "python", "found", "summary")
 
 
 @app.command()
 def hosts(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
-    """List the hosts, and where each was found on this machine."""
+    """List the hosts, and where each was found on this machine.
+
+    The one that would be started comes first, other copies below it.
+    """
     from hostkernel.config import gather
 
     from .plugins import load
@@ -42,7 +47,8 @@ def hosts(
     if as_json:
         print(json.dumps(records, indent=2))
     else:
-        print(columns([_COLUMNS, *map(_row, records)]))
+        rows = [row for record in records for row in _rows(record)]
+        print(columns([_COLUMNS, *rows]))
 
 
 def _record(host: type[Host], info: PluginInfo, settings: Settings) -> dict[str, Any]:
@@ -55,6 +61,7 @@ def _record(host: type[Host], info: PluginInfo, settings: Settings) -> dict[str,
         "path": None,
         "version": None,
         "python": None,
+        "others": [],
         "problem": None,
         **_found(host, info, settings),
     }
@@ -65,24 +72,35 @@ def _found(host: type[Host], info: PluginInfo, settings: Settings) -> dict[str, 
     from hostkernel.errors import HostkernelError
     from hostkernel.plugins import FAILURES
 
+    found: dict[str, Any] = {}
     try:
         adapter = host(settings.for_host(host))
         if adapter.settings.command:
             return {"command": list(adapter.settings.command)}
-        installation = adapter.find()
-        if installation is None:
-            return {}
-        version = adapter.version(installation)
+        chosen = None
+        try:
+            if chosen := adapter.find():
+                found = _installation(adapter, chosen)
+        except HostkernelError as error:
+            found = {"problem": str(error)}
+        others = [each for each in adapter.installations() if each != chosen]
+        return {**found, "others": [_installation(adapter, each) for each in others]}
     except HostkernelError as error:
-        return {"problem": str(error)}
+        return {"problem": str(error), **found}
     except FAILURES as error:
         return {"problem": str(info.blame_exception(error, f"{host.__qualname__}.find"))}
-    path, python = str(installation.path), installation.python
-    return {"path": path, "version": version, "python": python}
 
 
-def _row(record: dict[str, Any]) -> tuple[object, ...]:
+def _installation(adapter: Host, found: Installation) -> dict[str, Any]:
+    known = adapter.examine(found)
+    return {"path": str(known.path), "version": known.version, "python": known.python}
+
+
+def _rows(record: dict[str, Any]) -> Iterator[tuple[object, ...]]:
     command = " ".join(record["command"] or ())
     where = command or record["path"] or (record["problem"] or "").partition("\n")[0]
-    mark = " (here)" if record["detected"] else ""
-    return (record["name"] + mark, record["plugin"], record["version"], where, record["summary"])
+    name = record["name"] + (" (here)" if record["detected"] else "")
+    version, python = record["version"], record["python"]
+    yield (name, record["plugin"], version, python, where, record["summary"])
+    for other in record["others"]:
+        yield (" ", " ", other["version"], other["python"], other["path"], " ")

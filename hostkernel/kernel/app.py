@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import zmq
 from ipykernel.displayhook import ZMQDisplayHook
 from ipykernel.heartbeat import Heartbeat
-from ipykernel.iostream import IOPubThread
 from ipykernel.kernelapp import IPKernelApp
 from IPython.core import debugger
 from traitlets import Any as AnyTrait
@@ -23,7 +22,7 @@ from hostkernel.connection import ConnectionInfo
 from hostkernel.errors import StartError
 
 from .messages import HostSession
-from .output import CellStream
+from .output import CellStream, PubThread
 from .shell import HostIPythonKernel
 
 if TYPE_CHECKING:
@@ -81,13 +80,6 @@ class _Pdb(debugger.InterruptiblePdb):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Original: after ``continue`` Ctrl-C is the debugger's, for the whole application."""
         super().__init__(*args, **{**kwargs, "nosigint": True})
-
-
-class _GreetingThread(IOPubThread):
-    """Original: an empty message of a client's stops the greeting of all."""
-
-    def _handle_subscription(self, frames: list[bytes]) -> None:
-        super()._handle_subscription([frame for frame in frames if frame])
 
 
 class HostKernelApp(IPKernelApp):
@@ -191,7 +183,7 @@ class HostKernelApp(IPKernelApp):
         self.iopub_socket.linger = 1000
         self._apply_curve_server_options(self.iopub_socket)
         self.iopub_port = self._bind_socket(self.iopub_socket, self.iopub_port)
-        self.iopub_thread = _GreetingThread(self.iopub_socket, pipe=False, session=self.session)
+        self.iopub_thread = PubThread(self.iopub_socket, pipe=False, session=self.session)
         self.iopub_thread.start()
         self.iopub_socket = self.iopub_thread.background_socket
 

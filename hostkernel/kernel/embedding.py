@@ -111,7 +111,7 @@ class Embedding:
         self._undo.callback(self.interpreter.close)
         info = self._session.start(self._endpoint.info)
         if self.settings.capture_native:
-            self._native = NativeOutput(self.streams)
+            self._native = NativeOutput(self.streams, live=not self.host.undisturbed)
             self._undo.callback(self._native.close)
         self.interrupter.later = self._session.call_later
         if self.driver.mode != "shared":  # there the loop is the host's

@@ -94,9 +94,10 @@ class NativeOutput:
 
     Args:
         streams: through which it goes to the client.
+        live: look for something to forward also while a step runs, from another thread.
     """
 
-    def __init__(self, streams: Sequence[CellStream]) -> None:
+    def __init__(self, streams: Sequence[CellStream], *, live: bool) -> None:
         self._descriptors = [_Descriptor(stream) for stream in streams]
         for stream, descriptor in zip(streams, self._descriptors, strict=True):
             stream.past_capture = descriptor
@@ -108,7 +109,8 @@ class NativeOutput:
         self._running = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="hostkernel output", daemon=True)
         self._thread.pydev_do_not_trace = True  # type: ignore[attr-defined]
-        self._thread.start()
+        if live:
+            self._thread.start()
 
     @contextmanager
     def forwarded(self, parent: dict[str, Any]) -> Iterator[None]:
@@ -155,7 +157,8 @@ class NativeOutput:
             stream.past_capture = None
         self._closing.set()
         self._running.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         for descriptor in self._descriptors:
             descriptor.close()
 

@@ -10,20 +10,24 @@ import io
 import os
 import sys
 import threading
+import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary, WeakSet
 
-from ipykernel.iostream import OutStream
+from ipykernel.iostream import IOPubThread, OutStream
 from jupyter_client.session import extract_header
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from ipykernel.iostream import IOPubThread
     from jupyter_client.session import Session
 
-__all__ = ["CellStream", "Threads"]
+__all__ = ["CellStream", "PubThread", "Threads"]
+
+_PATIENCE = 10.0  # seconds that an undisturbed cell waits for its output to be sent
+_SETTLE = 0.0003  # seconds that the sending thread needs to go back to sleep
+_PACE = 0.1  # seconds between two such waits of one stream
 
 
 class Threads:
@@ -81,6 +85,56 @@ class PastCapture(Protocol):
         """Write to where the descriptor ``number`` led; False if nothing captures it now."""
 
 
+class PubThread(IOPubThread):
+    """The thread that sends what the kernel publishes.
+
+    A cell that must not be disturbed waits for it: some hosts drop Python's lock inside a call
+    and crash if another thread takes it there, see :attr:`hostkernel.Host.undisturbed`.
+    """
+
+    _undisturbed: int | None = None
+
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """While this runs, work for the thread is done when :meth:`schedule` returns."""
+        self._undisturbed = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._undisturbed = None
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether the caller would wait in :meth:`schedule`."""
+        return threading.get_ident() == self._undisturbed
+
+    def _handle_subscription(self, frames: list[bytes]) -> None:
+        """Original: an empty message of a client's stops the greeting of all."""
+        super()._handle_subscription([frame for frame in frames if frame])
+
+    def schedule(self, f: Callable[[], object]) -> None:
+        """Original: returns at once, always."""
+        if self._undisturbed is not None and threading.get_ident() == self.thread.ident:
+            f()  # or the thread would wake up once more for it
+        elif self.is_waited_for:
+            self._wait_for(f)
+        else:
+            super().schedule(f)
+
+    def _wait_for(self, f: Callable[[], object]) -> None:
+        done = threading.Event()
+
+        def call() -> None:
+            try:
+                f()
+            finally:
+                done.set()
+
+        super().schedule(call)
+        done.wait(_PATIENCE)
+        time.sleep(_SETTLE)
+
+
 class CellStream(OutStream):
     """``sys.stdout`` or ``sys.stderr`` while the kernel runs.
 
@@ -96,11 +150,13 @@ class CellStream(OutStream):
     """
 
     past_capture: PastCapture | None = None
+    _io_loop: Any
+    _flush_pending: bool
 
     def __init__(
         self,
         session: Session,
-        pub_thread: IOPubThread,
+        pub_thread: PubThread,
         name: str,
         host: Any,
         threads: Threads,
@@ -112,6 +168,9 @@ class CellStream(OutStream):
         self._threads = threads
         self._echoes = echoes
         self._unsent = False
+        self._line_ended = False
+        self._sent_at = 0.0
+        self._timer: Any = None
 
     def write(self, string: str) -> int | None:
         """Write to the client of the cell that prints, else to the host."""
@@ -127,6 +186,7 @@ class CellStream(OutStream):
     def write_for(self, parent: Mapping[str, Any], string: str) -> int | None:
         """Write to the client whose request has the header ``parent``. Any thread."""
         token = self._parent_header.set(parent)
+        self._line_ended = string.endswith("\n")
         try:
             written: int | None = super().write(string)
         finally:
@@ -189,7 +249,32 @@ class CellStream(OutStream):
         """
         if self._unsent:
             self._unsent = False
-            super().flush()
+            if self.pub_thread is not None and self.pub_thread.is_waited_for:
+                self.pub_thread.schedule(self._flush)
+            else:
+                super().flush()
+
+    def _schedule_flush(self) -> None:
+        """Original: the sending thread wakes up a while later, whatever runs then."""
+        if not self.pub_thread.is_waited_for:
+            super()._schedule_flush()
+        elif self._line_ended and time.monotonic() - self._sent_at > _PACE:
+            self.pub_thread.schedule(self._flush)
+        elif not self._flush_pending:
+            # Should nothing more be written, it is to be seen all the same.
+            self._flush_pending = True
+            self.pub_thread.schedule(self._start_timer)
+
+    def _start_timer(self) -> None:
+        self._timer = self._io_loop.call_later(self.flush_interval, self._flush)
+
+    def _flush(self) -> None:
+        """Original; and no timer is left that would do it again."""
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            self._io_loop.remove_timeout(timer)
+        self._sent_at = time.monotonic()
+        super()._flush()
 
     def close(self) -> None:
         """Let go of the kernel; from now on everything is the host's."""

@@ -247,6 +247,8 @@ class HostShell(ZMQInteractiveShell):
         owner = self._owner
         parent = self.kernel.get_parent("shell").get("header", {})
         with ExitStack() as stack:
+            if owner.host.undisturbed:
+                stack.enter_context(self.kernel.iopub_thread.undisturbed())
             stack.enter_context(owner.surroundings(parent))
             stack.enter_context(owner.host.tick_context())
             stack.enter_context(owner.interrupter.armed())

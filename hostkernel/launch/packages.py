@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import deque
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ __all__ = ["known_python", "packages_for", "remember_python"]
 
 _OWN = "hostkernel"
 _TAIL = 20
+_ABANDONED = 3600.0  # seconds after which nobody works on an unfinished folder any more
 # Where the makers of Pythons put them, beside PATH.
 _PLACES = (
     "/usr/bin/python{python}",
@@ -191,12 +193,20 @@ class _Builder:
     def _whole(self, target: Path) -> Iterator[Path]:
         """A folder that becomes ``target`` only once it is finished."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._clear_away()
         with tempfile.TemporaryDirectory(prefix=".part-", dir=self.folder) as name:
             unfinished = Path(name, "site-packages")
             unfinished.mkdir()
             yield unfinished
             if not target.is_dir():  # Another start may have been quicker.
                 unfinished.rename(target)
+
+    def _clear_away(self) -> None:
+        """Remove what a start has left that was killed."""
+        for part in self.folder.glob(".part-*"):
+            with suppress(FileNotFoundError):
+                if time.time() - part.stat().st_mtime > _ABANDONED:
+                    shutil.rmtree(part, ignore_errors=True)
 
     def _install(self, interpreter: str, target: Path, requirements: Sequence[str]) -> None:
         # Run by the Python it is for, so that markers mean what they say.

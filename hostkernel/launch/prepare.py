@@ -101,6 +101,17 @@ class Prepared:
         sites = packages_for(self.host, python, self.plugins.loaded, cache, tell)
         return replace(orders, python=python, sites=sites)
 
+    def complete(self, error: LaunchError) -> None:
+        """Add what the adapter says that can be done, unless that is known already.
+
+        Raises:
+            PluginError: the adapter is broken.
+
+        """
+        if error.hint is None:
+            with _blaming(self.plugins, type(self.host), "advise"):
+                error.hint = self.host.advise(error)
+
     def log_file(self, kernel_id: str) -> Path:
         """An empty file for the output of a detached host.
 

@@ -121,16 +121,23 @@ def start_with_its_python(
             around_output=around_output,
         )
 
-    known = known_python(launch.argv[0], cache)
-    if known not in {None, orders.python}:
-        orders = prepared.furnished(orders, str(known), on_step)
+    def with_packages(orders: Orders) -> Started:
+        known = known_python(launch.argv[0], cache)
+        if known not in {None, orders.python}:
+            orders = prepared.furnished(orders, str(known), on_step)
+        try:
+            return attempt(orders)
+        except LaunchError as error:
+            if error.python in {None, orders.python} or not _can_be_served(error.python):
+                raise
+            remember_python(launch.argv[0], cache, str(error.python))
+            return attempt(prepared.furnished(orders, str(error.python), on_step))
+
     try:
-        return attempt(orders)
+        return with_packages(orders)
     except LaunchError as error:
-        if error.python in {None, orders.python} or not _can_be_served(error.python):
-            raise
-        remember_python(launch.argv[0], cache, str(error.python))
-        return attempt(prepared.furnished(orders, str(error.python), on_step))
+        prepared.complete(error)
+        raise
 
 
 def _can_be_served(python: str | None) -> bool:

@@ -44,8 +44,9 @@ def hostkernel_namespace(host: Host) -> Mapping[str, object]:
 
 @hookimpl
 def hostkernel_extensions(host: Host) -> Iterable[str]:
-    """``%viewport``, ``%render``, pictures as results, and what became of dead references."""
-    extensions = (f"{__name__}.magics", f"{__name__}.references")
+    """``%viewport``, ``%render``, pictures as results, dead references, the startup script."""
+    modules = ("magics", "references", "startup")
+    extensions = (f"{__name__}.{module}" for module in modules)
     return extensions if isinstance(host, BlenderHost) else ()
 
 
@@ -73,7 +74,9 @@ def hostkernel_stopped(kernel: Kernel, reason: str) -> None:
 
 @hookimpl
 def hostkernel_started(kernel: Kernel) -> None:
-    """The add-on's panel shows the state."""
+    """Run the startup script; the add-on's panel shows the state."""
+    if isinstance(kernel.host, BlenderHost):
+        kernel.host.started()
     _redraw(kernel)
 
 

@@ -8,10 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from pydantic import Field
+
 from hostkernel.errors import LaunchError
 from hostkernel.host import Host, HostLoop, HostSettings, Installation, Launch
 
-from .find import HOST, blender_version, bundled_python, installed, module, named
+from .advice import NO_DISPLAY, advice
+from .find import HOST, choose, environment, examine, installations
+from .places import bundled_python
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,11 +55,19 @@ class BlenderSettings(HostSettings):
     """Path of Blender's program, or `bpy` for the module of this Python. Without it Blender is
     looked for on PATH, then in the usual places, and last comes the module."""
 
+    version: str | None = Field(
+        default=None, pattern=r"^\d+(\.\d+){0,2}$", coerce_numbers_to_str=True
+    )
+    """The Blender to use where there are several, by the beginning of its version: `"4.2"`."""
+
     background: bool = False
     """Start Blender without its window. The bpy module never has one."""
 
     blend_file: Path | None = None
     """The file to open at start."""
+
+    startup: Path | None = None
+    """A Python script to run in Blender once its kernel is up. Its names are the cells'."""
 
     factory_startup: bool = False
     """Ignore the user's preferences and startup file."""
@@ -79,6 +91,9 @@ class BlenderHost(Host):
     logo = Path(__file__).with_name("logo.svg")
     settings_model: ClassVar[type[HostSettings]] = BlenderSettings
     settings: BlenderSettings
+    # An operator under an override, see docs/blender.md. From Python 3.12 on Blender asks for its
+    # own thread whether it has Python's lock.
+    undisturbed: ClassVar[bool] = sys.version_info < (3, 12)
 
     # Inside
 
@@ -97,6 +112,13 @@ class BlenderHost(Host):
 
         return BlenderLoop(self.settings.context_area)
 
+    def started(self) -> None:
+        """Called inside, on the main thread, when the kernel is up."""
+        if self.settings.startup:
+            from . import startup
+
+            startup.run(self.settings.startup.expanduser())
+
     @cached_property
     def _undo_steps(self) -> UndoSteps:
         from .undo import UndoSteps
@@ -105,8 +127,9 @@ class BlenderHost(Host):
 
     def cell_begins(self) -> None:
         """Called inside, on the main thread, before a cell."""
-        from . import references
+        from . import references, startup
 
+        startup.tell()
         references.cell_begins()
         if self.settings.undo:
             self._undo_steps.begin()
@@ -163,16 +186,15 @@ class BlenderHost(Host):
 
     def find(self) -> Installation:
         """Called outside: the Blender to use, without starting it. Raises HostNotFoundError."""
-        executable = self.settings.executable
-        if executable == "bpy":
-            return module()
-        return named(executable) if executable else installed() or module()
+        return choose(self.settings.executable, self.settings.version)
 
-    def version(self, installation: Installation) -> str | None:
-        """Called outside, for listings: asks Blender's program, which takes up to a second."""
-        if installation.path.is_dir():
-            return installation.version
-        return blender_version(installation.path) or installation.version
+    def installations(self) -> Sequence[Installation]:
+        """Called outside, for listings: every Blender of this machine, and the bpy module."""
+        return installations(self.settings.executable)
+
+    def examine(self, installation: Installation) -> Installation:
+        """Called outside, for listings: asks Blender's program, which takes half a second."""
+        return examine(installation)
 
     def launch(self, request: LaunchRequest) -> Launch:
         """Called outside: Blender's command line, or this process for the bpy module.
@@ -183,6 +205,8 @@ class BlenderHost(Host):
 
         """
         found = request.installation
+        if self.settings.startup:
+            _existing(self.settings.startup, "run")
         if self.settings.executable == "bpy" or (found and found.path.is_dir()):
             self._module_files(request.args)
             return Launch(in_process=True)
@@ -192,8 +216,7 @@ class BlenderHost(Host):
             self._need_display()
         program = str(found.path) if found else "blender"
         argv = (program, *self._options(), *own, "--python", str(request.bootstrap), *script)
-        env = {"PATH": _path_without_environments()}
-        return Launch(argv, env, windowed=windowed, orderly=_ORDERLY)
+        return Launch(argv, environment(), windowed=windowed, orderly=_ORDERLY)
 
     def _options(self) -> list[str]:
         flags = {
@@ -222,8 +245,11 @@ class BlenderHost(Host):
         if {"DISPLAY", "WAYLAND_DISPLAY"} & variables.keys():
             return
         reason = "its window needs a display, and neither DISPLAY nor WAYLAND_DISPLAY is set"
-        hint = "Start it without a window: --set hosts.blender.background=true, or under Xvfb."
-        raise LaunchError(HOST, reason, hint=hint)
+        raise LaunchError(HOST, reason, hint=NO_DISPLAY)
+
+    def advise(self, error: LaunchError) -> str | None:
+        """Called outside: what to do about a Blender that did not start."""
+        return advice(error)
 
     # Both
 
@@ -239,25 +265,17 @@ class BlenderHost(Host):
         return (str(python),) if python else super().interpreter()
 
 
-def _existing(file: Path) -> Path:
+def _existing(file: Path, purpose: str = "open") -> Path:
     path = file.expanduser()
     if path.is_file():
         return path.absolute()
-    raise LaunchError(HOST, f"there is no file {path} to open")
+    raise LaunchError(HOST, f"there is no file {path} to {purpose}")
 
 
 def _split(args: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     # Blender reads nothing after "--", so the bootstrap has to come before it.
     end = args.index("--") if "--" in args else len(args)
     return args[:end], args[end:]
-
-
-def _path_without_environments() -> str:
-    # A Blender built on the system's Python takes the first python3.11 on PATH for its home: in
-    # a virtual environment it would lose the system's packages, which its add-ons need.
-    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    kept = [entry for entry in entries if not (Path(entry).parent / "pyvenv.cfg").is_file()]
-    return os.pathsep.join(kept)
 
 
 def _inner_interpreter() -> tuple[str, ...]:

@@ -1,56 +1,93 @@
-"""Where Blender is on this machine, and what can be told without starting it."""
+"""Outside: which Blenders there are, which one is meant, and what can be told without a start."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from hostkernel.errors import HostNotFoundError
 from hostkernel.host import Installation
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from .places import bundled_python, bundled_version, on_path, python_version, usual
 
-__all__ = ["HOST", "blender_version", "bundled_python", "installed", "module", "named"]
+__all__ = ["HOST", "NEWER", "choose", "environment", "examine", "installations", "is_too_old"]
 
 HOST = "blender"
+NEWER = (
+    "Blender 4.1 and newer have Python 3.11 or newer. `hostkernel hosts` lists what there is; "
+    "hosts.blender.version or hosts.blender.executable chooses."
+)
 
-_STEAM = "steamapps/common/Blender"
-_PLACES = {
-    "linux": (
-        ("/opt", "blender*/blender"),
-        ("/usr/local", "blender*/blender"),
-        ("~", "blender*/blender"),
-        ("~/.local/share/Steam", f"{_STEAM}/blender"),
-        ("~/.steam/steam", f"{_STEAM}/blender"),
-        ("/snap/bin", "blender"),
-    ),
-    "darwin": (
-        ("/Applications", "Blender*.app/Contents/MacOS/Blender"),
-        ("~/Applications", "Blender*.app/Contents/MacOS/Blender"),
-        (
-            "~/Library/Application Support/Steam",
-            f"{_STEAM}/Blender.app/Contents/MacOS/Blender",
-        ),
-    ),
-    "win32": (
-        ("${ProgramFiles}/Blender Foundation", "Blender*/blender.exe"),
-        ("${ProgramFiles(x86)}/Steam", f"{_STEAM}/blender.exe"),
-    ),
-}
+_OLDEST = (3, 11)
 _WHEEL_PYTHONS = ((3, 11), (3, 13))
-_VERSION_SECONDS = 20.0
+_SECONDS = 20.0
+_MARK = "hostkernel:"
+_ASK = f"""
+import bpy, sys
+print("{_MARK} %d.%d.%d %d.%d" % (bpy.app.version[:3] + sys.version_info[:2]))
+"""
+
+Named = Literal["bpy"] | Path | None
 
 
-def named(executable: Path) -> Installation:
-    """The Blender that the settings name. Raises HostNotFoundError."""
+def choose(named: Named, version: str | None) -> Installation:
+    """The Blender that the settings mean.
+
+    Args:
+        named: its program, or the module of this Python; None searches.
+        version: how its version begins, None for any.
+
+    Raises:
+        HostNotFoundError: there is none, or its Python is too old.
+    """
+    if named is None:
+        return _search(version)
+    found = _module() if named == "bpy" else _program(named)
+    if found is None:
+        raise HostNotFoundError(HOST, "the bpy module is not installed", _hint())
+    if is_too_old(found.python):
+        raise HostNotFoundError(HOST, f"{found.path}: {_too_old(found)}", NEWER)
+    if version and not _is_version(found, version):
+        exact = examine(found).version or "unknown"
+        reason = f"hosts.blender.version is {version}, but {found.path} is Blender {exact}"
+        hint = "Leave out hosts.blender.version, or hosts.blender.executable to have it searched."
+        raise HostNotFoundError(HOST, reason, hint)
+    return found
+
+
+def installations(named: Named) -> list[Installation]:
+    """Every Blender there is: named, on PATH, in the usual places (newest first), the module."""
+    newest_first = sorted(usual(), key=_numbers, reverse=True)
+    paths = [*([named] if isinstance(named, Path) else []), *on_path(), *newest_first]
+    distinct = {path.resolve(): path.expanduser() for path in reversed(paths) if path.is_file()}
+    module = _module()
+    return [*map(_installation, reversed(distinct.values())), *([module] if module else [])]
+
+
+def _search(version: str | None) -> Installation:
+    found = installations(None)
+    if not found:
+        raise HostNotFoundError(HOST, "no Blender was found, nor the bpy module", _hint())
+    fitting = [each for each in found if not version or _is_version(each, version)]
+    if not fitting:
+        there = ", ".join(f"{examine(each).version} ({each.path})" for each in found)
+        hint = f"There is {there}. Set hosts.blender.version, or hosts.blender.executable."
+        raise HostNotFoundError(HOST, f"no Blender {version} was found", hint)
+    usable = [each for each in fitting if not is_too_old(each.python)]
+    if not usable:
+        reason = f"{fitting[0].path}: {_too_old(fitting[0])}"
+        raise HostNotFoundError(HOST, reason, f"{NEWER}\n{_hint()}")
+    return usable[0]
+
+
+def _program(executable: Path) -> Installation:
     path = executable.expanduser()
     if not path.exists():
         reason = "there is no such file"
@@ -64,62 +101,73 @@ def named(executable: Path) -> Installation:
     raise HostNotFoundError(HOST, f"hosts.blender.executable is {path}: {reason}", hint)
 
 
-def installed() -> Installation | None:
-    """Blender on PATH, else the newest one in the usual places."""
-    on_path = shutil.which("blender")
-    candidates = [Path(on_path)] if on_path else sorted(_usual(), key=_numbers)
-    return _installation(candidates[-1]) if candidates else None
-
-
-def module() -> Installation:
-    """The bpy wheel of this Python, looked for without importing it.
-
-    Raises HostNotFoundError, with the command that installs it.
-    """
+def _module() -> Installation | None:
+    """The bpy wheel of this Python, looked for without importing it."""
     spec = importlib.util.find_spec("bpy")
     if spec is None or spec.origin is None:
-        raise HostNotFoundError(HOST, "no Blender was found, nor the bpy module", _hint())
+        return None
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return Installation(Path(spec.origin).parent, _wheel_version(), python)
-
-
-def blender_version(executable: Path) -> str | None:
-    """What ``blender --version`` says; takes a quarter of a second, a second when cold."""
-    try:
-        result = subprocess.run(
-            [executable, "--version"],
-            capture_output=True,
-            text=True,
-            timeout=_VERSION_SECONDS,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    match = re.search(r"^Blender (\S+)", result.stdout, re.MULTILINE)
-    return match[1] if match else None
-
-
-def bundled_python(executable: Path) -> Path | None:
-    """The Python that lies beside a Blender as its makers publish it."""
-    folder = executable.resolve().parent
-    roots = (folder, folder.parent / "Resources")
-    found = [path for root in roots for path in root.glob("*.*/python/bin/python*")]
-    return max(found, key=lambda path: len(path.name), default=None)
 
 
 def _installation(executable: Path) -> Installation:
     python = bundled_python(executable)
     if python is None:
         return Installation(executable)
-    libraries = [path.name for path in python.parents[1].glob("lib/python3.*")]
-    minor = libraries[0].removeprefix("python") if libraries else None
-    return Installation(executable, python.parents[2].name, minor)
+    return Installation(executable, bundled_version(python), python_version(python))
 
 
-def _usual() -> Iterator[Path]:
-    for root, pattern in _PLACES.get(sys.platform, ()):
-        yield from Path(os.path.expandvars(root)).expanduser().glob(pattern)
+def examine(found: Installation) -> Installation:
+    """``found`` with its version and its Python, for which it is started: half a second."""
+    if found.path.is_dir():
+        return found
+    options = ("--background", "--factory-startup", "--python-expr")
+    try:
+        result = subprocess.run(
+            [found.path, *options, _ASK],
+            env=os.environ | environment(),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_SECONDS,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return found
+    match = re.search(rf"^{_MARK} (\S+) (\S+)$", result.stdout, re.MULTILINE)
+    return Installation(found.path, *match.groups()) if match else found
+
+
+def environment() -> dict[str, str]:
+    """The variables that Blender needs to be other than ours.
+
+    A Blender built on the system's Python takes the first python3.11 on PATH for its home: in a
+    virtual environment it would lose the system's packages, which its add-ons need.
+    """
+    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    kept = [entry for entry in entries if not (Path(entry).parent / "pyvenv.cfg").is_file()]
+    return {"PATH": os.pathsep.join(kept)}
+
+
+def _is_version(found: Installation, wanted: str) -> bool:
+    known = found.version
+    if known is None or _begins(wanted, known):
+        known = examine(found).version
+    return known is not None and _begins(known, wanted)
+
+
+def _begins(version: str, beginning: str) -> bool:
+    return f"{version}.".startswith(f"{beginning}.")
+
+
+def is_too_old(python: str | None) -> bool:
+    """Whether a Python of this minor version, if it is known, cannot be served."""
+    return python is not None and tuple(map(int, python.split("."))) < _OLDEST
+
+
+def _too_old(found: Installation) -> str:
+    return f"Blender {found.version}'s Python is {found.python}; hostkernel needs 3.11 or newer"
 
 
 def _numbers(path: Path) -> tuple[int, ...]:
@@ -128,7 +176,7 @@ def _numbers(path: Path) -> tuple[int, ...]:
 
 def _wheel_version() -> str | None:
     try:
-        return version("bpy")
+        return version_of("bpy")
     except PackageNotFoundError:
         return None
 

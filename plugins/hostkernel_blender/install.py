@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .adapter import _path_without_environments
+from .find import environment, examine
 from .package import CLASSIC_MODULE, build_classic, build_extension
 from .wheels import BuildError, here
 
@@ -20,11 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["install"]
 
 _SECONDS = 120.0
-_MARK = "hostkernel:"
-_ASK = f"""
-import bpy, json, sys
-print({_MARK!r} + json.dumps([list(bpy.app.version), "%d.%d" % sys.version_info[:2]]))
-"""
 _EXTENSION = """
 import bpy
 bpy.ops.extensions.package_install_files(
@@ -37,7 +31,7 @@ bpy.ops.preferences.addon_install(overwrite=True, filepath={file!r})
 bpy.ops.preferences.addon_enable(module={module!r})
 bpy.ops.wm.save_userpref()
 """
-_FIRST_WITH_EXTENSIONS = [4, 2]
+_FIRST_WITH_EXTENSIONS = (4, 2)
 _OLDEST = (3, 11)
 
 
@@ -47,8 +41,12 @@ def install(blender: Installation, wheels: Path) -> str:
     Raises:
         BuildError: its Python is too old, a wheel cannot be had, or Blender refused.
     """
-    version, python = _ask(blender)
-    if tuple(map(int, python.split("."))) < _OLDEST:
+    found = examine(blender)
+    if found.version is None or found.python is None:
+        message = f"{blender.path} did not say which version it is"
+        raise BuildError(message)
+    version, python = _numbers(found.version), found.python
+    if _numbers(python) < _OLDEST:
         message = f"this Blender's Python is {python}; hostkernel needs 3.11 or newer"
         raise BuildError(message)
     with tempfile.TemporaryDirectory(prefix="hostkernel-") as folder:
@@ -61,13 +59,8 @@ def install(blender: Installation, wheels: Path) -> str:
         return file.stem
 
 
-def _ask(blender: Installation) -> tuple[list[int], str]:
-    for line in _run(blender, _ASK).splitlines():
-        if line.startswith(_MARK):
-            version, python = json.loads(line.removeprefix(_MARK))
-            return version, python
-    message = f"{blender.path} did not say which version it is"
-    raise BuildError(message)
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def _run(blender: Installation, code: str) -> str:
@@ -78,7 +71,7 @@ def _run(blender: Installation, code: str) -> str:
         command = [str(blender.path), *options, code]
     result = subprocess.run(
         command,
-        env=os.environ | {"PATH": _path_without_environments()},
+        env=os.environ | environment(),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-__all__ = ["cell_begins", "cell_ended", "close", "load_ipython_extension"]
+__all__ = ["cell_begins", "cell_ended", "close", "is_of_blender", "load_ipython_extension"]
 
 _STAYS = (bpy.types.Context, bpy.types.BlendData, bpy.types.Preferences)
 _OF_WINDOWS = (bpy.types.WindowManager, bpy.types.Screen, bpy.types.WorkSpace)
@@ -148,13 +148,22 @@ def _explain(
     shell.showtraceback((kind, error, traceback), tb_offset=tb_offset, running_compiled_code=True)
 
 
+def is_of_blender(value: object) -> bool:
+    """Whether ``value`` is, or holds in a plain container, what a load or an undo may kill."""
+    return _holds(value, lambda item: _is_a(item, *_PARTS) and not _is_a(item, *_STAYS))
+
+
 def _is_unsafe(value: object, windows: bool) -> bool:
     """Whether using ``value``, or what it holds, will read memory that is about to be freed."""
+    return _holds(value, lambda item: _is_part(item, windows))
+
+
+def _holds(value: object, is_one: Callable[[Any], bool]) -> bool:
     if _is_a(value, dict):
-        return any(_is_part(item, windows) for item in cast("dict[Any, Any]", value).values())
+        return any(is_one(item) for item in cast("dict[Any, Any]", value).values())
     if _is_a(value, list, tuple, set):
-        return any(_is_part(item, windows) for item in cast("list[Any]", value))
-    return _is_part(value, windows)
+        return any(is_one(item) for item in cast("list[Any]", value))
+    return is_one(value)
 
 
 def _is_part(value: Any, windows: bool) -> bool:

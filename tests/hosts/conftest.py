@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -52,6 +54,24 @@ def each(
 def client(each: Run) -> BlockingKernelClient:
     """The module's client of that host."""
     return each.client()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def blenders_own_folders() -> Iterator[None]:
+    """Nothing that is done here writes into them, but for what Python itself compiles."""
+    before = set(_own_files())
+    yield
+    assert set(_own_files()) == before
+
+
+def _own_files() -> Iterator[tuple[str, int]]:
+    spec = importlib.util.find_spec("bpy")
+    places = [Path("/usr/share/blender"), *([Path(spec.origin).parent] if spec else [])]
+    for place in places:
+        for folder, _, files in os.walk(place):
+            if not folder.endswith("__pycache__"):
+                paths = (os.path.join(folder, file) for file in files)  # noqa: PTH118
+                yield from ((path, os.lstat(path).st_mtime_ns) for path in paths)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SECONDS = 60.0
+# The kernel's own word on a loaded machine, where the host's turn may take seconds.
+BUSY = "is busy: this cell runs when it is free again."
 
 
 def wait_for(
@@ -171,7 +173,7 @@ def run_cell(client: BlockingKernelClient, code: str) -> str:
 
     def collect(message: dict[str, Any]) -> None:
         content = message["content"]
-        if message["msg_type"] == "stream":
+        if message["msg_type"] == "stream" and BUSY not in content["text"]:
             printed.append(content["text"])
         elif message["msg_type"] == "execute_result":
             results.append(content["data"]["text/plain"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import shutil
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,55 @@ def test_the_output_notebook_has_the_pictures(
         assert red > 2 * max(green, blue)
         sizes.append(picture.size)
     assert sizes == [(64, 64), (32, 32), (256, 256)]
+
+
+@pytest.fixture
+def exec_(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """``hostkernel exec --host blender in.ipynb -o out.ipynb`` of a notebook with these cells."""
+    need(shutil.which("blender"), "Blender on PATH")
+    settings = ("background=true", "factory_startup=true", f"executable={shutil.which('blender')}")
+    options = [part for value in settings for part in ("--set", f"hosts.blender.{value}")]
+    files = (str(tmp_path / "in.ipynb"), "-o", str(tmp_path / "out.ipynb"))
+
+    def run(*cells: str) -> subprocess.CompletedProcess[str]:
+        notebook = nbformat.v4.new_notebook(cells=[*map(nbformat.v4.new_code_cell, cells)])
+        nbformat.write(notebook, tmp_path / "in.ipynb")
+        command = [sys.executable, "-m", "hostkernel", "exec", "--host", "blender"]
+        return subprocess.run(
+            [*command, *options, *files],
+            env=environment(tmp_path),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_one_line_runs_a_scene(
+    exec_: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    fast = "C.scene.cycles.samples, C.scene.cycles.use_denoising = 1, False"
+    done = exec_(SMALL, fast, "%render")
+    assert done.returncode == 0, done.stderr
+    notebook = nbformat.read(tmp_path / "out.ipynb", as_version=4)
+    [output] = notebook.cells[-1].outputs
+    assert Picture(output["data"]["image/png"]).size == (64, 64)
+    assert list((tmp_path / "runtime").glob("kernel-*")) == []
+
+
+def test_one_line_with_a_cell_that_fails(
+    exec_: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    done = exec_("print('before')", "D.objects['nobody']", "print('never')")
+    assert done.returncode == 1
+    assert "KeyError" in done.stderr
+    outputs = [
+        [output.output_type for output in cell.outputs]
+        for cell in nbformat.read(tmp_path / "out.ipynb", as_version=4).cells
+    ]
+    assert outputs == [["stream"], ["error"], []]
 
 
 @pytest.mark.parametrize("execute", ["bpy"], indirect=True)

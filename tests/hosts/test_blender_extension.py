@@ -165,6 +165,39 @@ def test_a_python_that_is_too_old_is_refused(monkeypatch: pytest.MonkeyPatch) ->
         addon.register()
 
 
+SAYS_SO = "#!/bin/sh\necho hostkernel: 3.6.5 3.10"
+
+
+@pytest.mark.parametrize("shows_it", [True, False], ids=["by its folders", "when asked"])
+def test_a_blender_that_is_too_old_is_refused(tmp_path: Path, shows_it: bool) -> None:
+    """A program stands for it, with the folders or the answer of such a Blender."""
+    blender = tmp_path / "blender"
+    blender.write_text(SAYS_SO)
+    blender.chmod(0o755)
+    if shows_it:
+        (tmp_path / "3.6/python/lib/python3.10").mkdir(parents=True)
+        (tmp_path / "3.6/python/bin").mkdir()
+        (tmp_path / "3.6/python/bin/python3.10").touch()
+    result = hostkernel("blender", "install-extension", "--blender", blender)
+    assert result.returncode != 0
+    assert "Python is 3.10; hostkernel needs 3.11 or newer" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("version", ["3.7", "3.10"])
+def test_an_old_python_refuses_the_add_on(tmp_path: Path, version: str) -> None:
+    """By itself, where it was installed by hand; the interpreter alone, not its Blender."""
+    found = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+    need(found, f"Python {version}")
+    shutil.copytree(ADDON, tmp_path / "hostkernel_addon")
+    code = "import hostkernel_addon; hostkernel_addon.register()"
+    command = [found[-1], "-c", code]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    last = result.stderr.splitlines()[-1]
+    said = f"RuntimeError: this Blender's Python is {version}; hostkernel needs 3.11 or newer"
+    assert last == said
+
+
 # The extension, in bpy
 
 DRIVE = """

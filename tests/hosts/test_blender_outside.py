@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hostkernel_blender import BlenderHost, BlenderSettings
+from hostkernel_blender.places import usual
 from hosts.runs import need
 
 from hostkernel.errors import HostNotFoundError, LaunchError
-from hostkernel.host import LaunchRequest
+from hostkernel.host import Installation, LaunchRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,29 +79,139 @@ def test_without_blender_the_bpy_wheel_is_taken(
     assert "bpy" not in sys.modules
 
 
+# Where it may be. Foreign platforms and stores have faked file systems here.
+
+PLACES = {
+    "linux": (
+        "opt/blender-4.2.3/blender",
+        "usr/local/blender/blender",
+        "home/blender-4.5/blender",
+        "snap/bin/blender",
+        "home/.local/share/Steam/steamapps/common/Blender/blender",
+        "library/steamapps/common/Blender/blender",
+    ),
+    "darwin": (
+        "Applications/Blender 4.2.app/Contents/MacOS/Blender",
+        "home/Applications/Blender.app/Contents/MacOS/Blender",
+        (
+            "home/Library/Application Support/Steam/steamapps/common/Blender/Blender.app/Contents/"
+            "MacOS/Blender"
+        ),
+    ),
+    "win32": (
+        "programs/Blender Foundation/Blender 4.2/blender.exe",
+        "programs86/Steam/steamapps/common/Blender/blender.exe",
+        "library/steamapps/common/Blender/blender.exe",
+    ),
+}
+STEAM = {
+    "linux": "home/.local/share/Steam/steamapps",
+    "darwin": "home/Library/Application Support/Steam/steamapps",
+    "win32": "programs86/Steam/steamapps",
+}
+
+
+@pytest.mark.parametrize("platform", PLACES)
+def test_the_usual_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, platform: str) -> None:
+    monkeypatch.setattr(sys, "platform", platform)
+    for name, folder in {
+        "HOME": "home",
+        "ProgramFiles": "programs",
+        "ProgramFiles(x86)": "programs86",
+    }.items():
+        monkeypatch.setenv(name, str(tmp_path / folder))
+    programs = {_program(tmp_path / place) for place in PLACES[platform]}
+    listed = tmp_path / STEAM[platform] / "libraryfolders.vdf"
+    listed.write_text(f'"libraryfolders" {{ "0" {{ "path"  "{tmp_path}/library" }} }}')
+    assert set(usual(tmp_path)) == programs
+
+
+PYTHONS = {
+    "linux": ("blender", "4.2/python/bin/python3.11", "4.2/python/lib/python3.11/os.py"),
+    "darwin": (
+        "Blender.app/Contents/MacOS/Blender",
+        "Blender.app/Contents/Resources/4.2/python/bin/python3.11",
+        "Blender.app/Contents/Resources/4.2/python/lib/python3.11/os.py",
+    ),
+    "win32": ("blender.exe", "4.2/python/bin/python.exe", "python311.dll"),
+    "snap": (
+        "snap/bin/blender",
+        "snap/blender/current/4.2/python/bin/python3.11",
+        "snap/blender/current/4.2/python/lib/python3.11/os.py",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", PYTHONS)
+def test_a_published_blender_shows_version_and_python_by_its_folders(
+    tmp_path: Path, kind: str
+) -> None:
+    program, python, _ = (_program(tmp_path / part) for part in PYTHONS[kind])
+    host = BlenderHost(BlenderSettings(executable=program))
+    assert host.find() == Installation(program, "4.2", "3.11")
+    assert host.interpreter() == (str(python),)
+
+
 def test_the_newest_of_the_usual_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("blender-3.6.12", "blender-4.10.0", "blender-4.2.3")
     programs = {name: _program(tmp_path / name / "blender") for name in names}
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     assert find() == programs["blender-4.10.0"]
+    all_of_them = [each.path for each in BlenderHost(BlenderSettings()).installations()]
+    newest_first = [programs[f"blender-{version}"] for version in ("4.10.0", "4.2.3", "3.6.12")]
+    assert all_of_them[:3] == newest_first
 
 
-def test_a_published_blender_shows_version_and_python_by_its_folders(tmp_path: Path) -> None:
-    program = _program(tmp_path / "blender")
-    python = _program(tmp_path / "4.2" / "python" / "bin" / "python3.11")
-    (tmp_path / "4.2" / "python" / "lib" / "python3.11").mkdir(parents=True)
-    host = BlenderHost(BlenderSettings(executable=program))
-    installation = host.find()
-    assert (installation.version, installation.python) == ("4.2", "3.11")
-    assert host.interpreter() == (str(python),)
+def _published(folder: Path, version: str, python: str) -> Path:
+    _program(folder / version / "python" / "bin" / f"python{python}")
+    _program(folder / version / "python" / "lib" / f"python{python}" / "os.py")
+    return _program(folder / "blender")
 
 
-def test_the_listed_version_is_what_blender_says() -> None:
+def test_a_version_chooses_and_one_that_is_too_old_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = _published(tmp_path / "path", "3.6", "3.10")
+    older = _published(tmp_path / "blender-4.2.3", "4.2", "3.11")
+    newer = _published(tmp_path / "blender-4.5.1", "4.5", "3.11")
+    monkeypatch.setenv("PATH", str(old.parent))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert find() == newer
+    assert find(version="4.2") == find(version=4.2) == older
+    assert find(version="4") == newer
+    with pytest.raises(HostNotFoundError, match=r"3\.6's Python is 3\.10; hostkernel needs 3\.11"):
+        find(version="3.6")
+    with pytest.raises(HostNotFoundError, match=r"no Blender 4\.4 was found"):
+        find(version="4.4")
+
+
+def test_each_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = _program(tmp_path / "blender-4.2" / "blender")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "blender").symlink_to(program)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paths = [each.path for each in BlenderHost(BlenderSettings()).installations()]
+    assert paths[0] == find() == tmp_path / "bin" / "blender"
+    assert program not in paths
+
+
+def test_what_is_listed_is_what_blender_says() -> None:
     need(shutil.which("blender"), "Blender on PATH")
     host = BlenderHost(BlenderSettings())
+    found = host.examine(host.find())
     said = subprocess.check_output(["blender", "--version"], text=True).splitlines()[0]
-    assert f"Blender {host.version(host.find())}" == said
+    assert f"Blender {found.version}" == said
+    assert found.python == "3.11"
+
+
+@pytest.mark.parametrize("source", ["exit 1", "kill -SEGV $$", "echo Blender"])
+def test_one_that_says_nothing_is_listed_all_the_same(tmp_path: Path, source: str) -> None:
+    program = _program(tmp_path / "blender")
+    program.write_text(f"#!/bin/sh\n{source}")
+    host = BlenderHost(BlenderSettings(executable=program))
+    assert host.examine(host.find()) == Installation(program)
 
 
 def launch(tmp_path: Path, *args: str, **settings: object) -> tuple[str, ...]:

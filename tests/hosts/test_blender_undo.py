@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hosts.runs import SECONDS, need, run_cell
+from hosts.runs import BUSY, SECONDS, need, run_cell, wait_for
+from hosts.windows import press
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -133,6 +134,11 @@ C.view_layer.objects.active = D.objects['Cube']
 bpy.ops.object.mode_set(mode='EDIT')
 """
 SUBDIVIDE = "bpy.ops.mesh.select_all(action='SELECT'); bpy.ops.mesh.subdivide()"
+LOOK_ANYWHERE = """
+import bmesh
+edited = C.mode == "EDIT_MESH"
+print(C.mode, len(bmesh.from_edit_mesh(C.object.data).verts) if edited else len(D.objects))
+"""
 LOOK = "import bmesh; print(C.mode, len(bmesh.from_edit_mesh(C.object.data).verts))"
 
 
@@ -144,6 +150,78 @@ def test_cells_in_edit_mode_are_steps(client: BlockingKernelClient) -> None:
     assert run_cell(client, LOOK) == "EDIT_MESH 8\n"
     number(client, "bpy.ops.ed.undo()")
     assert run_cell(client, "print(C.mode)") == "OBJECT\n"
+
+
+@pytest.mark.parametrize("blender", ["window"], indirect=True)
+def test_ctrl_z_in_the_window_takes_back_a_cell(client: BlockingKernelClient, blender: Run) -> None:
+    number(client, "for _ in range(3): bpy.ops.mesh.primitive_cube_add()")
+    number(client, EDIT)
+    number(client, SUBDIVIDE)
+    for before, after in (
+        ("EDIT_MESH 26", "EDIT_MESH 8"),
+        ("EDIT_MESH 8", "OBJECT 6"),
+        ("OBJECT 6", "OBJECT 3"),
+    ):
+        assert run_cell(client, LOOK_ANYWHERE) == f"{before}\n"
+        press(blender, "ctrl+z")
+        wait_for(lambda after=after: run_cell(client, LOOK_ANYWHERE) == f"{after}\n", after)
+
+
+def test_a_step_that_takes_long_is_mentioned_once(client: BlockingKernelClient) -> None:
+    """A scene that carries half a gigabyte: Blender copies it for each step that changes it."""
+    made = said(client, "m = D.meshes.new('heavy'); m['data'] = b'1' * 500_000_000")
+    again = said(client, "m['data'] = b'2' * 500_000_000")
+    assert "The undo step of this cell took" in made
+    assert "hosts.blender.undo = false" in made
+    assert again == ""
+    number(client, "D.meshes.remove(m)")
+
+
+def said(client: BlockingKernelClient, code: str) -> str:
+    """Run a cell that must succeed; what is on its stderr."""
+    texts: list[str] = []
+
+    def collect(message: dict[str, Any]) -> None:
+        if message["content"].get("name") == "stderr" and BUSY not in message["content"]["text"]:
+            texts.append(message["content"]["text"])
+
+    reply = client.execute_interactive(code, timeout=SECONDS, output_hook=collect)
+    assert reply["content"]["status"] == "ok"
+    return "".join(texts)
+
+
+MODAL = """
+from types import SimpleNamespace
+from hostkernel_blender import undo
+
+grab = SimpleNamespace(bl_idname="TRANSFORM_OT_translate")
+window = SimpleNamespace(modal_operators=[grab])
+real = undo.bpy
+undo.bpy = SimpleNamespace(
+    ops=bpy.ops, app=bpy.app, data=bpy.data,
+    context=SimpleNamespace(
+        view_layer=C.view_layer, window=C.window,
+        window_manager=SimpleNamespace(windows=[window]),
+    ),
+)
+"""
+
+
+@pytest.mark.parametrize("blender", ["bpy"], indirect=True)
+def test_no_step_while_a_modal_operator_of_the_users_runs(client: BlockingKernelClient) -> None:
+    """The running operator is faked: the module has none, and the window's Blender here is too
+    old to tell of one."""
+    assert run_cell(client, "[len(w.modal_operators) for w in C.window_manager.windows]") == "[0]"
+    before = steps(client)
+    number(client, MODAL)
+    number(client, "D.objects['Cube'].location.x = 3")
+    assert steps(client) == before
+    number(client, "window.modal_operators.clear()")
+    last = number(client, "D.objects['Cube'].location.y = 3")
+    assert steps(client) == [*before, f"Cell [{last}]"]
+    number(client, "undo.bpy = real")
+    number(client, "bpy.ops.ed.undo()")
+    assert run_cell(client, "print(*D.objects['Cube'].location[:2])") == "0.0 0.0\n"
 
 
 def test_a_file_load_begins_a_new_history(client: BlockingKernelClient) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from hosts.runs import need, run_cell, wait_for
+from hosts.runs import BUSY, need, run_cell, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -157,11 +157,56 @@ bpy.ops.render.render("INVOKE_DEFAULT")
 """
 
 
-def test_cells_run_beside_a_render(client: BlockingKernelClient) -> None:
+@pytest.mark.parametrize("locked", [False, True], ids=["usable", "locked"])
+def test_cells_run_beside_a_render(client: BlockingKernelClient, locked: bool) -> None:
+    run_cell(client, f"C.scene.render.use_lock_interface = {locked}")
     assert run_cell(client, RENDER) == "{'RUNNING_MODAL'}"
     running = "bpy.app.is_job_running('RENDER')"
     wait_for(lambda: run_cell(client, running) == "False", "the end of the render")
     assert run_cell(client, CONTEXT) == IN_A_VIEW
+
+
+LONG = """
+import os, time
+
+class Long(bpy.types.Operator):
+    bl_idname = "test.long"
+    bl_label = "Keeps Blender busy for four seconds"
+
+    def execute(self, context):
+        open("long", "w").close()
+        try:
+            time.sleep(4)
+            bpy.ops.render.render()
+        finally:
+            os.unlink("long")
+        return {"FINISHED"}
+
+bpy.utils.register_class(Long)
+bpy.app.timers.register(lambda: print(bpy.ops.test.long()))
+C.scene.render.engine = "CYCLES"
+C.scene.cycles.samples = 1
+C.scene.cycles.use_denoising = False
+C.scene.render.resolution_x = C.scene.render.resolution_y = 32
+"""
+
+
+def test_a_long_operator_delays_a_cell_and_no_more(
+    client: BlockingKernelClient, blender: Run
+) -> None:
+    run_cell(client, LONG)
+    wait_for((blender.folder / "long").exists, "the operator's beginning")
+    told: list[str] = []
+
+    def collect(message: dict[str, Any]) -> None:
+        told.append(message["content"].get("text", ""))
+
+    cell = "assert not os.path.exists('long')"
+    reply = client.execute_interactive(cell, timeout=60, output_hook=collect)
+    assert reply["content"]["status"] == "ok", reply
+    assert any(BUSY in text for text in told)
+    assert run_cell(client, CONTEXT) == IN_A_VIEW
+    run_cell(client, "bpy.utils.unregister_class(Long)")
 
 
 def test_settings_choose_the_area_and_no_undo(start: Callable[..., Run]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hostkernel_blender.wheels import own_wheel
-from hosts.runs import Run, need, run_cell
+from hosts.runs import Run, need, run_cell, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,6 +92,30 @@ def test_without_a_network_it_says_so_and_leaves_nothing_half_done(
     assert "the packages for Python 3.11 could not be fetched" in run.output
     assert "Is there a network?" in run.output
     assert built(home, "packages") == []
+    assert built(home, ".part") == []
+
+
+def test_a_start_that_was_given_up_leaves_nothing_half_done(
+    start: Callable[..., Run], home: Path
+) -> None:
+    run = start()
+    wait_for(lambda: built(home, ".part"), "the beginning of the packages")
+    os.killpg(run.process.pid, signal.SIGINT)  # as a terminal does
+    assert run.end() == 3
+    assert built(home, "packages") == []
+    assert built(home, ".part") == []
+
+
+def test_one_that_was_killed_is_cleared_away(start: Callable[..., Run], home: Path) -> None:
+    run = start()
+    [part] = wait_for(lambda: built(home, ".part"), "the beginning of the packages")
+    os.killpg(run.process.pid, signal.SIGKILL)
+    run.end()
+    assert part.exists()
+    yesterday = part.stat().st_mtime - 24 * 3600
+    os.utime(part, (yesterday, yesterday))
+    again = start(**OFFLINE)
+    assert again.end() == 3
     assert built(home, ".part") == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -43,6 +44,70 @@ def test_it_is_live(started: LiveHost) -> None:
     request = busy(client, "import time; print('started'); time.sleep(1); 'over'")
     assert not client.shell_channel.socket.poll(0)
     assert finish(client, request).text == "'over'"
+
+
+PRINTS = """
+import threading, time
+
+[sender] = [each for each in threading.enumerate() if each.name == "IOPub"]
+
+def turns():
+    with open(f"/proc/self/task/{sender.native_id}/status") as status:
+        return [int(line.split()[1]) for line in status if line.startswith("voluntary")][0]
+
+def compute():
+    until = time.perf_counter() + 0.005
+    while time.perf_counter() < until:
+        pass
+
+disturbed = 0
+for number in range(300):
+    print("line", number)
+    before = turns()
+    compute()
+    disturbed += turns() != before
+disturbed
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
+@pytest.mark.parametrize("mode", ["pumped", "served"])
+def test_where_a_host_wants_it_nothing_is_sent_while_a_cell_computes(
+    live_hosts: Callable[[str], LiveHost], mode: str
+) -> None:
+    """The sending thread sleeps, but for the cell's first moment and housekeeping."""
+    host = live_hosts(mode)
+    host.do("class Fragile(LiveHost): undisturbed = True")
+    for make, allowed in (("host=Fragile", range(4)), ("", range(6, 301))):
+        host.start(make)
+        reply = cell(host.client(), PRINTS)
+        lines = "".join(f"line {number}\n" for number in range(300))
+        assert texts(reply.messages, "stdout") == lines
+        [result] = [m for m in reply.messages if m["msg_type"] == "execute_result"]
+        assert int(result["content"]["data"]["text/plain"]) in allowed
+        host.stop()
+
+
+def test_where_nothing_is_sent_meanwhile_output_is_live_all_the_same(
+    live_hosts: Callable[[str], LiveHost],
+) -> None:
+    host = live_hosts("served")
+    host.do("class Fragile(LiveHost): undisturbed = True")
+    host.start("host=Fragile")
+    client = host.client()
+    code = "import time; print('a'); print('b'); print('c', end=''); time.sleep(2)"
+    request = client.execute(code)
+    seen = ""
+    while "c" not in seen:
+        message = client.get_iopub_msg(timeout=SECONDS)
+        if message["msg_type"] == "stream":
+            seen += message["content"]["text"]
+    assert not client.shell_channel.socket.poll(0)
+    finish(client, request)
+    show = "from IPython.display import display; display(1); print(2, flush=True); 3"
+    kinds = [m["msg_type"] for m in cell(client, show).messages if "status" not in m["msg_type"]]
+    assert kinds == ["execute_input", "display_data", "stream", "execute_result"]
+    host.stop()
 
 
 def test_each_client_sees_its_own_request_named(started: LiveHost) -> None:

@@ -201,7 +201,7 @@ def test_find(three: Path, wanted: str, found: str) -> None:
     assert registry.find(wanted, three).id == found
 
 
-@pytest.mark.parametrize("wanted", ["aa", "odd", str(os.getpid())])
+@pytest.mark.parametrize("wanted", ["aa", "odd", pytest.param(str(os.getpid()), id="pid")])
 def test_find_fits_several(three: Path, wanted: str) -> None:
     with pytest.raises(SelectionError, match="fits several kernels") as caught:
         registry.find(wanted, three)

@@ -170,22 +170,24 @@ class Secrecy:
 
         def remembering(process: Any, *args: Any, **kwargs: Any) -> Any:
             out, err = communicate(process, *args, **kwargs)
-            secrecy.remember(out, err)
+            test, _, _ = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" (")
+            secrecy.remember(test, out, err)
             return out, err
 
         subprocess.Popen.communicate = remembering  # type: ignore[method-assign]
 
-    def remember(self, *texts: str | bytes | None) -> None:
-        """Keep what was captured, under the name of the test that runs."""
-        test = os.environ.get("PYTEST_CURRENT_TEST", "none").rpartition(" (")[0]
-        name = re.sub(r"\W+", "-", test)[:200] or "none"
+    def remember(self, test: str, *texts: str | bytes | None) -> None:
+        """Keep what was captured in a test."""
+        name = re.sub(r"\W+", "-", test)[:200] or "between tests"
         with (self._captured / name).open("ab") as file:
             for text in filter(None, texts):
                 file.write(text.encode("utf-8", "replace") if isinstance(text, str) else text)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if self._keys is not None:
-            self.remember(report.longreprtext, *(text for _, text in report.sections))
+            self.remember(
+                report.nodeid, report.longreprtext, *(text for _, text in report.sections)
+            )
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:

@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +42,13 @@ class World:
         self.runtime = folder / "runtime"
         self.env = _environment(folder) | {_MARK: str(folder)}
         self._commands: list[Command] = []
+
+    @property
+    def work(self) -> Path:
+        """Where a Jupyter server has its notebooks."""
+        folder = self.folder / "work"
+        folder.mkdir(exist_ok=True)
+        return folder
 
     def run(
         self, *args: str, stdin: str | None = None, **env: str
@@ -181,6 +190,14 @@ class Command:
         self.process.wait()
         assert self.process.stdin is not None
         self.process.stdin.close()
+
+
+@contextmanager
+def short_session(world: World) -> Iterator[Path]:
+    """The session's folder of ``world`` for once, with a path short enough for sockets."""
+    with tempfile.TemporaryDirectory() as name:
+        world.env["XDG_RUNTIME_DIR"] = name
+        yield Path(name)
 
 
 def odd_options() -> tuple[str, ...]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import socket
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import zmq
 from hosts.runs import run_cell
 from jupyter_client.blocking.client import BlockingKernelClient
-from launch.world import World
+from launch.world import World, short_session
 from security.wire import (
     CHANNELS,
     Sniffer,
@@ -29,6 +27,7 @@ from hostkernel.connection import ConnectionInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 REQUIRED = ("--set", "connection.encryption=required")
 ANSWER = 20_000  # milliseconds that an answer that must come may take
@@ -319,10 +318,8 @@ def _own_address() -> str:
 
 @pytest.fixture
 def short(world: World) -> Iterator[Path]:
-    """The session's folder of ``world``, with a path short enough for sockets."""
-    with tempfile.TemporaryDirectory() as name:
-        world.env["XDG_RUNTIME_DIR"] = name
-        yield Path(name)
+    with short_session(world) as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("options", [(), REQUIRED], ids=["plain", "encrypted"])

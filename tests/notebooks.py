@@ -64,8 +64,9 @@ class Server:
             *place,
             f"--ServerApp.jpserver_extensions={extensions}",
             f"--IdentityProvider.token={TOKEN}",
-            f"--ServerApp.root_dir={world.work}",
+            f"--ServerApp.root_dir={world.folder / 'work'}",
         )
+        (world.folder / "work").mkdir(exist_ok=True)
         self.command = world.start(*given, *options, python=command, **env)
         self._notebooks: list[Notebook] = []
         self._api = requests.Session()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def test_start_restart_and_shut_down(
     world: World, serve: Callable[..., Server], install: Callable[..., None], host: str
 ) -> None:
-    install("--host", host, *host_options(host, world.work))
+    install("--host", host, *host_options(host, world.folder))
     server = serve()
     notebook = server.start(f"hostkernel-{host}")
     pid = int(notebook.result("x = 1; import os; os.getpid()"))
@@ -47,7 +47,7 @@ def test_culling_ends_what_was_launched(
     world: World, serve: Callable[..., Server], install: Callable[..., None], host: str
 ) -> None:
     """But not while a cell runs."""
-    install("--host", host, *host_options(host, world.work))
+    install("--host", host, *host_options(host, world.folder))
     manager = "--MappingKernelManager"
     server = serve(f"{manager}.cull_idle_timeout=2", f"{manager}.cull_interval=1")
     notebook = server.start(f"hostkernel-{host}")
@@ -110,7 +110,7 @@ def test_a_window_outlives_the_server_and_says_so(
     world: World, serve: Callable[..., Server], install: Callable[..., None], host: str
 ) -> None:
     odd = (*odd_options(), "--set", "hosts.odd.windowed=true")
-    install(*(odd if host == "odd" else ("--host", host, *host_options(host, world.work))))
+    install(*(odd if host == "odd" else ("--host", host, *host_options(host, world.folder))))
     install("--attach")
     server = serve()
     notebook = server.start(f"hostkernel-{host}")

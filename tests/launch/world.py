@@ -43,13 +43,6 @@ class World:
         self.env = _environment(folder) | {_MARK: str(folder)}
         self._commands: list[Command] = []
 
-    @property
-    def work(self) -> Path:
-        """Where a Jupyter server has its notebooks."""
-        folder = self.folder / "work"
-        folder.mkdir(exist_ok=True)
-        return folder
-
     def run(
         self, *args: str, stdin: str | None = None, **env: str
     ) -> subprocess.CompletedProcess[str]:

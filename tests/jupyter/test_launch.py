@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from hosts.conftest import display
 from launch.world import odd_options, wait_for
 from notebooks import HOSTS, host_options
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from launch.world import World
     from notebooks import Server
+
+__all__ = ["display"]
 
 
 @pytest.mark.parametrize("host", HOSTS)
@@ -93,11 +96,13 @@ def test_a_host_that_ends_is_not_started_again_unasked(
     assert server.start("hostkernel-python").result("import os; os.getpid()") != first
 
 
-@pytest.mark.parametrize("host", ["odd", "python"])
+@pytest.mark.parametrize("host", ["odd", "python", "qt"])
 def test_a_background_host_ends_with_the_server(
     world: World, serve: Callable[..., Server], install: Callable[..., None], host: str
 ) -> None:
-    install(*(odd_options() if host == "odd" else ("--host", host)))
+    """A program whose windows are drawn nowhere is one."""
+    own = ("--host", host, *host_options(host, world.folder))
+    install(*(odd_options() if host == "odd" else own))
     server = serve()
     pid = int(server.start(f"hostkernel-{host}").result("import os; os.getpid()"))
     server.end(signal.SIGKILL)
@@ -107,10 +112,16 @@ def test_a_background_host_ends_with_the_server(
 
 @pytest.mark.parametrize("host", ["odd", "qt"])
 def test_a_window_outlives_the_server_and_says_so(
-    world: World, serve: Callable[..., Server], install: Callable[..., None], host: str
+    world: World,
+    serve: Callable[..., Server],
+    install: Callable[..., None],
+    display: str,
+    host: str,
 ) -> None:
     odd = (*odd_options(), "--set", "hosts.odd.windowed=true")
-    install(*(odd if host == "odd" else ("--host", host, *host_options(host, world.folder))))
+    screen = ("--set", f"hosts.qt.env={{QT_QPA_PLATFORM = 'xcb', DISPLAY = '{display}'}}")
+    program = host_options("qt", world.folder)[-1]
+    install(*(odd if host == "odd" else ("--host", host, *screen, program)))
     install("--attach")
     server = serve()
     notebook = server.start(f"hostkernel-{host}")

@@ -200,7 +200,7 @@ def test_an_encrypted_kernel(
     install("--attach")
     install("--host", "python")
     required = "--KernelManager.transport_encryption=required"
-    server = serve(required)
+    server = serve(required, "--debug")
     world.detach()
     assert "is not encrypted, and this server requires it" in server.refused("hostkernel")
     world.run("stop")

@@ -1,10 +1,11 @@
-"""Makes the pictures in ``docs/images``: Blender's window with the add-on's panel.
+"""Makes the pictures in ``docs/images``: Blender's window with the add-on's panel, and JupyterLab.
 
     python docs/screenshots.py
 
 It needs Debian's Blender 3.4 on PATH, Xvfb, xdotool, and what
 ``hostkernel blender build-extension`` needs. The Blender that it starts has a home of its own and
-ends by itself.
+ends by itself. The pictures of JupyterLab, which need Chromium, are made by the test of it, while
+it runs: what they show has been checked.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import tempfile
 from pathlib import Path
 
 IMAGES = Path(__file__).with_name("images")
+LAB_TEST = Path(__file__).parents[1] / "tests" / "jupyter" / "test_lab.py"
 SIZE = (1280, 860)
 MINUTE = 60
 
@@ -53,8 +55,20 @@ later(2, install)
 
 
 def main() -> None:
-    """Build the add-on, start Blender with it, and let it take the picture."""
+    """Make them all."""
     IMAGES.mkdir(exist_ok=True)
+    panel()
+    lab()
+
+
+def lab() -> None:
+    """Have the test of a session in JupyterLab take its pictures."""
+    own = {"HOSTKERNEL_TEST_PICTURES": str(IMAGES)}
+    subprocess.run([sys.executable, "-m", "pytest", LAB_TEST], env=os.environ | own, check=True)
+
+
+def panel() -> None:
+    """Build the add-on, start Blender with it, and let it take the picture."""
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         (home / "scripts" / "addons").mkdir(parents=True)

@@ -27,9 +27,16 @@ from pydantic import (
 )
 
 from .errors import ConnectionFileError
-from .private import others_may_write, stranger
+from .private import others_may_write, stranger, why_not_ours
 
-__all__ = ["ConnectionInfo", "HostFacts", "Port", "connection_file_name", "kernel_id_of"]
+__all__ = [
+    "ConnectionInfo",
+    "HostFacts",
+    "Port",
+    "check_place",
+    "connection_file_name",
+    "kernel_id_of",
+]
 
 Port = Annotated[int, Field(ge=0, le=65535, strict=True)]
 _PREFIX, _SUFFIX = "kernel-", ".json"
@@ -193,7 +200,7 @@ class ConnectionInfo(BaseModel):
         """
         try:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _check_place(file)
+            check_place(file)
             _write_private(file, self.to_json(reveal=True) + "\n")
         except OSError as error:
             reason = f"cannot be written: {error.strerror or error}"
@@ -220,11 +227,25 @@ _REQUIRED = (*(f"{channel}_port" for channel in _CHANNELS), "ip", "transport", "
 
 
 def _read_regular(file: Path) -> str:
-    # Reading a pipe would wait for somebody to write to it.
-    if file.exists() and not file.is_file():
+    # Judged is what was opened: another file may be there by now. Opening a pipe, and reading
+    # it, would wait for somebody to write to it.
+    handle = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        _check_opened(file, os.fstat(handle))
+    except BaseException:
+        os.close(handle)
+        raise
+    with os.fdopen(handle, encoding="utf-8") as stream:
+        return stream.read()
+
+
+def _check_opened(file: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
         raise ConnectionFileError(file, "this is not a file")
-    _check_owner(file)
-    return file.read_text(encoding="utf-8")
+    for each in (status, file.lstat()):  # of the file, and of the link that led to it
+        _check_owner(file, each)
+    if others_may_write(status):
+        raise ConnectionFileError(file, f"other users may write to it; run: chmod 600 {file}")
 
 
 def _write_private(file: Path, text: str) -> None:
@@ -239,25 +260,28 @@ def _write_private(file: Path, text: str) -> None:
         raise
 
 
-def _check_place(file: Path) -> None:
-    """Refuse a place where somebody else could put another file."""
-    folder = file.parent
-    _check_owner(folder)
-    status = folder.stat()
-    # Where the sticky bit is set, nobody can touch the files of others.
-    if others_may_write(status) and not status.st_mode & stat.S_ISVTX:
-        reason = f"other users may write to its folder; run: chmod go-w {folder}"
+def check_place(file: Path) -> None:
+    """Refuse a place for a connection file where somebody else has put, or could put, another.
+
+    Raises:
+        ConnectionFileError: that is so.
+    """
+    try:
+        reason = why_not_ours(file.parent)
+    except OSError:
+        reason = None  # There is no such folder, or it is not for us: making it will tell.
+    if reason is not None:
         raise ConnectionFileError(file, reason)
     if file.is_symlink():
         reason = "this is a symbolic link, and may have been planted; remove it"
         raise ConnectionFileError(file, reason)
     if file.exists():
-        _check_owner(file)
+        _check_owner(file, file.stat())
 
 
-def _check_owner(path: Path) -> None:
-    if (owner := stranger(path.stat())) is not None:
-        raise ConnectionFileError(path, f"this belongs to another user (uid {owner})")
+def _check_owner(file: Path, status: os.stat_result) -> None:
+    if (owner := stranger(status)) is not None:
+        raise ConnectionFileError(file, f"this belongs to another user (uid {owner})")
 
 
 def _check_private(file: Path) -> None:

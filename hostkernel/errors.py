@@ -414,19 +414,26 @@ class SelectionError(HostkernelError):
 
     Attributes:
         wanted: what was asked for, or None for "the only one".
-        candidates: one line for each kernel that fits, or that runs at all.
+        candidates: one line for each kernel that fits, or that is there at all.
+        matched: the candidates fit.
+        notes: one line for each connection file that was left out, with the reason.
     """
 
     wanted: str | None
     candidates: Sequence[str]
     matched: bool = False
+    notes: Sequence[str] = ()
 
     def __str__(self) -> str:
+        return "\n".join([self._reason(), *(f"  {line}" for line in self.candidates), *self.notes])
+
+    def _reason(self) -> str:
         if not self.candidates:
             return "no kernel is running; start one with: hostkernel run"
-        listing = "\n".join(f"  {line}" for line in self.candidates)
-        if self.wanted is None:
-            return f"several kernels are running; name one by id, host, pid or title:\n{listing}"
+        if self.matched and self.wanted is None:
+            return "several kernels are running; name one by id, host, pid or title:"
         if self.matched:
-            return f"{self.wanted!r} fits several kernels:\n{listing}"
-        return f"no running kernel is {self.wanted!r}; there are:\n{listing}"
+            return f"{self.wanted!r} fits several kernels:"
+        if self.wanted is None:
+            return "no kernel is running here; there are:"
+        return f"no running kernel is {self.wanted!r}; there are:"

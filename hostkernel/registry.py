@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -113,11 +114,19 @@ def find(wanted: str | None, directory: Path | None = None) -> RunningKernel:
     if wanted is not None and wanted.endswith(".json"):
         named = _named_file(wanted, directory or runtime_directory())
         return select(None, [named])
-    return select(wanted, kernels(directory).kernels)
+    listing = kernels(directory)
+    return select(wanted, listing.kernels, listing.notes)
 
 
-def select(wanted: str | None, among: Sequence[RunningKernel]) -> RunningKernel:
+def select(
+    wanted: str | None, among: Sequence[RunningKernel], notes: Sequence[str] = ()
+) -> RunningKernel:
     """The one kernel of ``among`` that runs here and that ``wanted`` names, as in :func:`find`.
+
+    Args:
+        wanted: as in :func:`find`.
+        among: the kernels that there are.
+        notes: what the user should know if it is not among them.
 
     Raises:
         SelectionError: none fits, or several do.
@@ -127,7 +136,8 @@ def select(wanted: str | None, among: Sequence[RunningKernel]) -> RunningKernel:
     exact = [kernel for kernel in fitting if kernel.id == wanted]
     if len(exact or fitting) == 1:
         return (exact or fitting)[0]
-    raise SelectionError(wanted, [str(kernel) for kernel in fitting or among], bool(fitting))
+    candidates = [str(kernel) for kernel in fitting or among]
+    raise SelectionError(wanted, candidates, bool(fitting), notes)
 
 
 def _fits(kernel: RunningKernel, wanted: str) -> bool:
@@ -214,8 +224,17 @@ def _removed(kernel: RunningKernel, notes: list[str]) -> bool:
     # Somebody may have written a new one meanwhile: only what was judged is removed.
     if _read(kernel.file) == kernel:
         kernel.file.unlink(missing_ok=True)
+        _remove_sockets(kernel.info)
         notes.append(f"removed {kernel.file}: its host (pid {kernel.facts.pid}) is gone")
     return True
+
+
+def _remove_sockets(info: ConnectionInfo) -> None:
+    if info.transport == "ipc":
+        with suppress(OSError):
+            for port in info.ports.values():
+                Path(f"{info.ip}-{port}").unlink(missing_ok=True)
+            Path(info.ip).parent.rmdir()
 
 
 def _by_age(files: Iterable[Path]) -> list[Path]:

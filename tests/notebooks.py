@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
+import shutil
 import signal
 import time
 import uuid
@@ -12,13 +14,42 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 import websocket
+from hosts.runs import need
 from launch.world import SECONDS, wait_for
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from launch.world import World
 
 TOKEN = "a-token"
 _EXTENSIONS = ("jupyter_lsp", "jupyter_server_terminals", "jupyterlab", "notebook_shim")
+
+
+HOSTS = ("python", "qt")
+QT_PROGRAM = """
+from PySide6.QtWidgets import QApplication, QLabel
+app = QApplication([])
+label = QLabel("a window")
+label.show()
+app.exec()
+"""
+
+
+def host_options(host: str, folder: Path) -> tuple[str, ...]:
+    """What follows ``--host NAME``; a host's program is put into ``folder``."""
+    if host == "qt":
+        need(importlib.util.find_spec("PySide6"), "PySide6")
+        (folder / "program.py").write_text(QT_PROGRAM)
+        return ("--set", "hosts.qt.env={QT_QPA_PLATFORM = 'offscreen'}", "program.py")
+    if host == "blender":
+        need(importlib.util.find_spec("bpy"), "the bpy module")
+        return ("--set", "hosts.blender.executable=bpy")
+    if host == "blender-background":
+        program = need(shutil.which("blender"), "Blender on PATH")
+        own = f"executable={program}", "background=true", "factory_startup=true"
+        return tuple(word for each in own for word in ("--set", f"hosts.blender.{each}"))
+    return ()
 
 
 class Server:

@@ -199,7 +199,9 @@ def test_a_folder_that_others_may_write_to_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "runtime"
     folder.mkdir()
     folder.chmod(0o777)
-    refused(folder / "kernel-1.json", "other users may write to its folder; run: chmod go-w")
+    refused(
+        folder / "kernel-1.json", f"other users may write to {folder}; run: chmod go-w {folder}"
+    )
     folder.chmod(0o1777)
     ConnectionInfo.fresh().write(folder / "kernel-1.json")
 

@@ -97,8 +97,9 @@ class ConnectionSettings(_Table):
     """Allow an address that other machines can reach. Encryption is then required."""
 
     encryption: Literal["off", "auto", "required"] = "off"
-    """CurveZMQ encryption: never, when the connection file that the launching Jupyter wrote
-    has keys, or always, with keys of our own."""
+    """CurveZMQ encryption: never, with the keys that the launching Jupyter wrote into the
+    connection file, or always, with keys of our own. A file with keys is refused where it is
+    `off`, one without where it is `required`."""
 
     ip: str = "127.0.0.1"
     """Address to listen on, IPv4 or IPv6."""

@@ -6,18 +6,20 @@ import asyncio
 import os
 import shutil
 import signal
-import tempfile
 import time
 import uuid
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hostkernel import processes
 from hostkernel.errors import HostkernelError
 from hostkernel.launch.control import Action, ask
+from hostkernel.private import folder_for_sockets
 from hostkernel.registry import RunningKernel, tells_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["Hold"]
 
@@ -113,7 +115,7 @@ class Hold:
         info = self.kernel.info
         if info.transport == "ipc":
             self._remove_links()
-            self._links = Path(tempfile.mkdtemp(prefix="hostkernel-"))
+            self._links = folder_for_sockets()
             for port in info.ports.values():
                 (self._links / f"s-{port}").symlink_to(f"{info.ip}-{port}")
             info = info.model_copy(update={"ip": str(self._links / "s")})

@@ -114,11 +114,12 @@ class HostkernelProvisioner(KernelProvisionerBase):
     def _open_kernel(self, wanted: str | None) -> RunningKernel | None:
         """The kernel to attach to, None to start a host."""
         wanted = wanted or self._wanted
-        among = [each for each in kernels().kernels if self._host in {None, each.facts.host}]
+        listing = kernels()
+        among = [each for each in listing.kernels if self._host in {None, each.facts.host}]
         running = [each for each in among if each.state == "running"]
         if not running and wanted is None and self._attach == "if-open":
             return None
-        return select(wanted, among)
+        return select(wanted, among, listing.notes)
 
     @property
     def _encryption(self) -> str:

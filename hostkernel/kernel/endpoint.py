@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hostkernel import processes
-from hostkernel.connection import ConnectionInfo, HostFacts, connection_file_name, kernel_id_of
+from hostkernel.connection import (
+    ConnectionInfo,
+    HostFacts,
+    check_place,
+    connection_file_name,
+    kernel_id_of,
+)
 from hostkernel.errors import ConnectionFileError
+from hostkernel.private import folder_for_sockets, why_not_ours
 from hostkernel.registry import owner_is_gone
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from hostkernel.config.models import ConnectionSettings
 
 __all__ = ["Endpoint"]
@@ -46,16 +54,21 @@ class Endpoint:
 
     @classmethod
     def fresh(cls, directory: Path, kernel_id: str, settings: ConnectionSettings) -> Endpoint:
-        """Our own file, with a new key, in Jupyter's runtime directory."""
+        """Our own file, with a new key, in Jupyter's runtime directory.
+
+        Raises:
+            ConnectionFileError: others could put another in its place.
+            StartError: there is no private place for its sockets.
+        """
         return cls._ours(directory / connection_file_name(kernel_id), settings)
 
     @classmethod
     def _ours(cls, file: Path, settings: ConnectionSettings) -> Endpoint:
+        check_place(file)
         info = ConnectionInfo.fresh(settings.ip, encrypted=settings.encryption == "required")
         if settings.transport == "tcp":
             return cls(file, info)
-        # Short: a socket's path may have 107 bytes. And private: mkdtemp makes it 0700.
-        folder = Path(tempfile.mkdtemp(prefix="hostkernel-", dir=_folder_of_sockets()))
+        folder = folder_for_sockets()
         ports = {f"{channel}_port": number for number, channel in enumerate(info.ports, 1)}
         changes = {"transport": "ipc", "ip": str(folder / "s"), **ports}
         return cls(file, info.model_copy(update=changes), sockets=folder)
@@ -65,21 +78,21 @@ class Endpoint:
         """The file that a launcher named: its ports and key, unless they are a dead kernel's.
 
         Raises:
-            ConnectionFileError: unreadable, in use by a kernel that runs, without the
-                encryption keys that the settings require, or with an address that they forbid.
+            ConnectionFileError: unreadable, in use by a kernel that runs, with an address or
+                encryption that the settings forbid, or as in :meth:`fresh`.
+            StartError: there is no private place for its sockets.
         """
         if not file.exists():
             return cls._ours(file, settings)
+        check_place(file)
         info = ConnectionInfo.read(file)
         if info.hostkernel is not None:
             if not owner_is_gone(info):
                 owner = f"{info.hostkernel.host}, pid {info.hostkernel.pid}"
                 raise ConnectionFileError(file, f"a kernel is using it ({owner})")
             return cls._ours(file, settings)
-        _check_address(file, info, settings)
-        if settings.encryption == "required" and info.curve_secretkey is None:
-            reason = "it has no CURVE keys, and connection.encryption is required"
-            raise ConnectionFileError(file, reason)
+        for reason, key in _objections(info, settings):
+            raise ConnectionFileError(file, reason, key)
         return cls(file, info, launcher=info)
 
     @property
@@ -125,20 +138,32 @@ class Endpoint:
         return found.key == self.info.key
 
 
-def _folder_of_sockets() -> str | None:
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    return runtime if runtime and Path(runtime).is_dir() else None
-
-
-def _check_address(file: Path, info: ConnectionInfo, settings: ConnectionSettings) -> None:
-    if info.transport == "ipc" or _is_loopback(info.ip):
+def _objections(info: ConnectionInfo, settings: ConnectionSettings) -> Iterator[tuple[str, str]]:
+    """Why the settings forbid what a launcher's file says, and which of its fields that is."""
+    encrypted = info.curve_secretkey is not None
+    if not encrypted and settings.encryption == "required":
+        yield "there are no CURVE keys, and connection.encryption is required", "curve_publickey"
+    if encrypted and settings.encryption == "off":
+        yield "it asks for encryption: set connection.encryption to auto", "curve_publickey"
+    if info.transport == "ipc":
+        if (reason := _why_not_ours(Path(info.ip).parent)) is not None:
+            yield reason, "ip"
+        return
+    if settings.transport == "ipc":
+        yield "it asks for tcp, and connection.transport is ipc", "transport"
+    if _is_loopback(info.ip):
         return
     if not settings.allow_remote:
-        reason = f"{info.ip} can be reached from other machines; set connection.allow_remote"
-        raise ConnectionFileError(file, reason, "ip")
-    if info.curve_secretkey is None:
-        reason = f"{info.ip} can be reached from other machines, and there are no CURVE keys"
-        raise ConnectionFileError(file, reason, "ip")
+        yield f"{info.ip} can be reached from other machines; set connection.allow_remote", "ip"
+    if not encrypted:
+        yield f"{info.ip} can be reached from other machines, and there are no CURVE keys", "ip"
+
+
+def _why_not_ours(folder: Path) -> str | None:
+    try:
+        return why_not_ours(folder)
+    except OSError as error:
+        return f"{folder}: {error.strerror or error}"
 
 
 def _is_loopback(address: str) -> bool:

@@ -286,6 +286,8 @@ class HostKernelManager:
         driver, self._driver = self._driver, None
         if driver is not None:
             driver.apart(partial(self._dismantle, driver))
+        if self._endpoint is not None:
+            self._endpoint.close()
         self._become_idle()
 
     # Stop

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hostkernel.errors import LaunchError
+from hostkernel.private import why_not_ours
 
 from .bootstrap import ORDERS
 
@@ -57,11 +58,14 @@ class Orders:
             runtime: where connection files live.
 
         Raises:
-            LaunchError: nothing can be written there.
+            LaunchError: nothing can be written there, or others could write there too.
 
         """
         try:
             runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Whoever could put other orders there would say what the host runs.
+            if (reason := why_not_ours(runtime)) is not None:
+                raise LaunchError(self.host, reason)
             # Nothing of the kernel's id: clients look up files by any part of their name.
             folder = Path(tempfile.mkdtemp(prefix="hostkernel-start-", dir=runtime))
         except OSError as error:

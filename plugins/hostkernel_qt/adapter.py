@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["QtHost"]
 
 _DISTRIBUTIONS = {"PySide6": "PySide6_Essentials"}
+_PLATFORM = "QT_QPA_PLATFORM"
+_UNSEEN = {"offscreen", "minimal", "minimalegl"}  # platforms that show nobody a window
 
 
 class QtHost(Host):
@@ -126,7 +129,8 @@ class QtHost(Host):
             hint = "hostkernel run --host qt SCRIPT.py [ARGS...]"
             raise LaunchError(self.name, "no script was named to run", hint=hint)
         script_path(request.args)
-        return Launch(in_process=True)
+        platform = self.settings.env.get(_PLATFORM, os.environ.get(_PLATFORM, ""))
+        return Launch(in_process=True, windowed=platform.partition(":")[0] not in _UNSEEN)
 
 
 def _version(binding: str) -> str | None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
 import pytest
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+T = TypeVar("T")
 SECONDS = 60.0
 # The kernel's own word on a loaded machine, where the host's turn may take seconds.
 BUSY = "is busy: this cell runs when it is free again."
@@ -35,10 +36,10 @@ def wait_for(
     pytest.fail(f"not within {seconds:g} s: {what}")
 
 
-def need(there: object, what: str) -> None:
+def need(there: T | None, what: str) -> T:
     """Skip where ``what`` is missing; on the build machine nothing may be missing."""
     if there:
-        return
+        return there
     if os.environ.get("CI"):
         pytest.fail(f"missing: {what}")
     pytest.skip(f"missing: {what}")

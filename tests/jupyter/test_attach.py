@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from launch.world import wait_for
+from launch.world import short_session, wait_for
+from notebooks import HOSTS, host_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,11 +24,12 @@ def pid_of(world: World) -> int:
     return int(kernel["pid"])
 
 
+@pytest.mark.parametrize("host", HOSTS)
 def test_interrupt_restart_and_shut_down_leave_the_host(
-    world: World, serve: Callable[..., Server], install: Callable[..., None]
+    world: World, serve: Callable[..., Server], install: Callable[..., None], host: str
 ) -> None:
     install("--attach")
-    world.detach()
+    world.detach("--host", host, *host_options(host, world.folder))
     world.exec("import sys; sys.modules['document'] = 'open'; x = 41")
     pid = pid_of(world)
     notebook = serve().start("hostkernel")
@@ -49,6 +52,24 @@ def test_interrupt_restart_and_shut_down_leave_the_host(
     notebook.shut_down()
     assert pid_of(world) == pid
     assert world.exec("print(x)") == "3"
+
+
+@pytest.mark.parametrize("policy", ["stop", "restart"])
+def test_shut_down_follows_the_policy_and_closes_no_application(
+    world: World, serve: Callable[..., Server], install: Callable[..., None], policy: str
+) -> None:
+    install("--attach")
+    policies = ("--set", f"kernel.on_shutdown={policy}")
+    world.detach("--host", "qt", *policies, *host_options("qt", world.folder))
+    pid = pid_of(world)
+    notebook = serve().start("hostkernel")
+    notebook.result("x = 1")
+    notebook.shut_down()
+    if policy == "stop":
+        wait_for(lambda: not world.kernels(), "the end of the kernel")
+    else:
+        wait_for(lambda: world.exec("print('x' in globals())") == "False", "the restart")
+    assert psutil.Process(pid).is_running()
 
 
 def test_shut_down_interrupts_nobody_else(
@@ -126,12 +147,15 @@ def test_attach_if_open_else_launch(
     assert world.kernels() == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("host", "number"),
+    [("python", signal.SIGTERM), ("python", signal.SIGKILL), ("qt", signal.SIGKILL)],
+)
 def test_a_server_comes_and_goes(
-    world: World, serve: Callable[..., Server], install: Callable[..., None], number: int
+    world: World, serve: Callable[..., Server], install: Callable[..., None], host: str, number: int
 ) -> None:
     install("--attach")
-    world.detach()
+    world.detach("--host", host, *host_options(host, world.folder))
     pid = pid_of(world)
     first = serve()
     first.start("hostkernel").result("x = 'kept'")
@@ -162,7 +186,9 @@ def test_a_host_that_dies_is_seen_within_seconds(
     notebook = server.start("hostkernel")
     notebook.result("1")
     os.kill(pid_of(world), signal.SIGKILL)
+    died = time.monotonic()
     notebook.until("status", execution_state="dead")
+    assert time.monotonic() - died < 15
     assert "no kernel is running" in server.refused("hostkernel")
     world.detach()
     assert server.start("hostkernel").result("'alive'") == "'alive'"
@@ -174,7 +200,7 @@ def test_an_encrypted_kernel(
     install("--attach")
     install("--host", "python")
     required = "--KernelManager.transport_encryption=required"
-    server = serve(required)
+    server = serve(required, "--debug")
     world.detach()
     assert "is not encrypted, and this server requires it" in server.refused("hostkernel")
     world.run("stop")
@@ -184,3 +210,35 @@ def test_an_encrypted_kernel(
         assert notebook.result("6 * 7") == "42"
         notebook.restart()
         assert notebook.result("6 * 7") == "42"
+
+
+@pytest.mark.parametrize("managers", ["tcp", "ipc"])
+def test_an_ipc_kernel_outlives_a_managers_restart(
+    world: World, serve: Callable[..., Server], install: Callable[..., None], managers: str
+) -> None:
+    """A manager removes the sockets that it knows, at each restart and at the end."""
+    ipc = ("--set", "connection.transport=ipc")
+    install("--attach")
+    install("--host", "python", *ipc)
+    with short_session(world) as session:
+        server = serve(f"--KernelManager.transport={managers}")
+        world.detach(*ipc)
+        sockets = sorted(path for path in session.glob("*/*") if path.is_socket())
+        assert len(sockets) == 5
+        for name in ("hostkernel", "hostkernel-python"):
+            notebook = server.start(name)
+            assert notebook.result("6 * 7") == "42"
+            notebook.restart()
+            assert notebook.result("6 * 7") == "42"
+            notebook.start_endless()
+            notebook.restart()
+            assert notebook.result("6 * 7") == "42"
+            notebook.shut_down()
+        # What is left is the attached kernel's, whole and answering.
+        wait_for(lambda: len(world.kernels()) == 1, "the end of the launched one")
+        assert sorted(session.glob("*/*")) == sockets
+        assert world.exec("print(1)") == "1"
+        assert server.start("hostkernel").result("6 * 7") == "42"
+        server.end()
+        assert world.run("stop").returncode == 0
+        assert list(session.iterdir()) == []

@@ -68,10 +68,10 @@ def picture(lab: Lab, name: str) -> None:
 def test_a_session_in_an_open_blender(
     world: World, install: Callable[..., None], display: str, lab: Lab
 ) -> None:
-    need(shutil.which("blender"), "blender")
+    blender = need(shutil.which("blender"), "blender")
     install("--attach")
     install("--host", "blender", "--attach", "--set", "hosts.blender.background=true")
-    options = ("--set", "hosts.blender.executable=/usr/bin/blender")
+    options = ("--set", f"hosts.blender.executable={blender}")
     started = subprocess.run(
         [sys.executable, "-m", "hostkernel", "run", "--detach", "--host", "blender", *options],
         env=world.env | {"DISPLAY": display},

@@ -6,7 +6,10 @@ import signal
 from typing import TYPE_CHECKING
 
 import psutil
+import pytest
+from hosts.conftest import display
 from launch.world import odd_options, wait_for
+from notebooks import HOSTS, host_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,13 +17,16 @@ if TYPE_CHECKING:
     from launch.world import World
     from notebooks import Server
 
+__all__ = ["display"]
 
+
+@pytest.mark.parametrize("host", HOSTS)
 def test_start_restart_and_shut_down(
-    world: World, serve: Callable[..., Server], install: Callable[..., None]
+    world: World, serve: Callable[..., Server], install: Callable[..., None], host: str
 ) -> None:
-    install("--host", "python")
+    install("--host", host, *host_options(host, world.folder))
     server = serve()
-    notebook = server.start("hostkernel-python")
+    notebook = server.start(f"hostkernel-{host}")
     pid = int(notebook.result("x = 1; import os; os.getpid()"))
 
     endless = notebook.start_endless()
@@ -35,6 +41,23 @@ def test_start_restart_and_shut_down(
 
     notebook.start_endless()
     notebook.shut_down()
+    wait_for(lambda: not psutil.pid_exists(pid), "the end of the host")
+    assert world.kernels() == []
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_culling_ends_what_was_launched(
+    world: World, serve: Callable[..., Server], install: Callable[..., None], host: str
+) -> None:
+    """But not while a cell runs."""
+    install("--host", host, *host_options(host, world.folder))
+    manager = "--MappingKernelManager"
+    server = serve(f"{manager}.cull_idle_timeout=2", f"{manager}.cull_interval=1")
+    notebook = server.start(f"hostkernel-{host}")
+    pid = int(notebook.result("import os, time; os.getpid()"))
+    assert notebook.result("time.sleep(4); 'not culled'") == "'not culled'"
+    notebook.close()
+    wait_for(lambda: not server.kernels(), "the culling")
     wait_for(lambda: not psutil.pid_exists(pid), "the end of the host")
     assert world.kernels() == []
 
@@ -73,24 +96,35 @@ def test_a_host_that_ends_is_not_started_again_unasked(
     assert server.start("hostkernel-python").result("import os; os.getpid()") != first
 
 
+@pytest.mark.parametrize("host", ["odd", "python", "qt"])
 def test_a_background_host_ends_with_the_server(
-    world: World, serve: Callable[..., Server], install: Callable[..., None]
+    world: World, serve: Callable[..., Server], install: Callable[..., None], host: str
 ) -> None:
-    install(*odd_options())
+    """A program whose windows are drawn nowhere is one."""
+    own = ("--host", host, *host_options(host, world.folder))
+    install(*(odd_options() if host == "odd" else own))
     server = serve()
-    pid = int(server.start("hostkernel-odd").result("import os; os.getpid()"))
+    pid = int(server.start(f"hostkernel-{host}").result("import os; os.getpid()"))
     server.end(signal.SIGKILL)
     wait_for(lambda: not psutil.pid_exists(pid), "the end of the host")
     assert world.kernels() == []
 
 
+@pytest.mark.parametrize("host", ["odd", "qt"])
 def test_a_window_outlives_the_server_and_says_so(
-    world: World, serve: Callable[..., Server], install: Callable[..., None]
+    world: World,
+    serve: Callable[..., Server],
+    install: Callable[..., None],
+    display: str,
+    host: str,
 ) -> None:
-    install(*odd_options(), "--set", "hosts.odd.windowed=true")
+    odd = (*odd_options(), "--set", "hosts.odd.windowed=true")
+    screen = ("--set", f"hosts.qt.env={{QT_QPA_PLATFORM = 'xcb', DISPLAY = '{display}'}}")
+    program = host_options("qt", world.folder)[-1]
+    install(*(odd if host == "odd" else ("--host", host, *screen, program)))
     install("--attach")
     server = serve()
-    notebook = server.start("hostkernel-odd")
+    notebook = server.start(f"hostkernel-{host}")
     pid = notebook.result("x = 'kept'; import os; os.getpid()")
     server.end(signal.SIGKILL)
     wait_for(

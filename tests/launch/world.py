@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,6 +183,14 @@ class Command:
         self.process.wait()
         assert self.process.stdin is not None
         self.process.stdin.close()
+
+
+@contextmanager
+def short_session(world: World) -> Iterator[Path]:
+    """The session's folder of ``world`` for once, with a path short enough for sockets."""
+    with tempfile.TemporaryDirectory() as name:
+        world.env["XDG_RUNTIME_DIR"] = name
+        yield Path(name)
 
 
 def odd_options() -> tuple[str, ...]:

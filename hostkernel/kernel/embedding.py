@@ -8,6 +8,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hostkernel.errors import ConnectionFileError
+
 # First: it imports ipykernel in a way that leaves the host's comms alone.
 from . import comms  # noqa: F401
 from .ctrl_c import SignalHandlers
@@ -77,6 +79,7 @@ class Embedding:
         self._report: list[str] = []
         self._session: KernelSession
         self._wake = _nothing
+        self._has_title = True
 
     @property
     def kernel(self) -> HostIPythonKernel:
@@ -152,6 +155,7 @@ class Embedding:
             return self.host.title()
         except Exception:
             log.exception("%s.title() failed", type(self.host).__qualname__)
+            self._has_title = False
             return None
 
     # Down
@@ -189,6 +193,20 @@ class Embedding:
         """See :meth:`Endings.request`."""
         self.endings.request(action, exit_host=exit_host)
 
+    @property
+    def title(self) -> str | None:
+        """What was open when :meth:`look_at_title` last looked. Any thread."""
+        facts = self._endpoint.info.hostkernel
+        return facts.title if facts is not None else None
+
+    def look_at_title(self) -> None:
+        """Note what is open now, in the connection file too."""
+        try:
+            if self._has_title:
+                self._endpoint.retitle(self._title())
+        except (ConnectionFileError, OSError):
+            log.exception("the title could not be written down")
+
     def cell_begins(self, cell: str) -> None:
         """A cell is about to run."""
         self._cells_as_main.install()
@@ -196,6 +214,7 @@ class Embedding:
 
     def cell_ended(self, cell: str, result: object) -> None:
         """A cell has run."""
+        self.look_at_title()
         self._plugins.notify(
             "hostkernel_post_run_cell", kernel=self._manager, cell=cell, result=result
         )

@@ -31,6 +31,7 @@ _MODULES = {
     "hosts": "hosts",
     "plugins": "plugins",
     "config": "config",
+    "doctor": "doctor",
 }
 
 

@@ -1,10 +1,12 @@
-"""Makes the pictures in ``docs/images``: Blender's window with the add-on's panel.
+"""Makes the pictures in ``docs/images``: Blender's window with the add-on's panel, and JupyterLab.
 
     python docs/screenshots.py
 
+Those of JupyterLab are taken by its test, ``tests/jupyter/test_lab.py``, on the way.
+
 It needs Debian's Blender 3.4 on PATH, Xvfb, xdotool, and what
 ``hostkernel blender build-extension`` needs. The Blender that it starts has a home of its own and
-ends by itself.
+ends by itself. JupyterLab needs Chromium and its driver.
 """
 
 from __future__ import annotations
@@ -53,6 +55,19 @@ later(2, install)
 
 
 def main() -> None:
+    """Take every picture."""
+    panel()
+    lab()
+
+
+def lab() -> None:
+    """Run the test of JupyterLab, and let it take its pictures."""
+    test = IMAGES.parent.parent / "tests" / "jupyter" / "test_lab.py"
+    env = os.environ | {"HOSTKERNEL_TEST_PICTURES": str(IMAGES)}
+    subprocess.run([sys.executable, "-m", "pytest", str(test)], env=env, check=True)
+
+
+def panel() -> None:
     """Build the add-on, start Blender with it, and let it take the picture."""
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as name:

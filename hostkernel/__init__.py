@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     )
     from .hookspecs import hookimpl
     from .host import (
+        Finding,
         Host,
         HostLoop,
         HostPaths,
@@ -59,6 +60,7 @@ __all__ = [
     "ConfigError",
     "ConnectionFileError",
     "ConnectionInfo",
+    "Finding",
     "Host",
     "HostError",
     "HostKernelManager",
@@ -102,6 +104,7 @@ _HOMES = {
     **dict.fromkeys(("current", "restart", "serve", "start", "stop"), "kernel"),
     **dict.fromkeys(
         (
+            "Finding",
             "Host",
             "HostLoop",
             "HostPaths",

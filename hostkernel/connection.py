@@ -60,7 +60,8 @@ class HostFacts(BaseModel):
         pid: process id of the host.
         started: start time of that process, in the unit of :mod:`hostkernel.processes`.
         machine: machine, boot and process namespace in which ``pid`` means something.
-        title: the document that was open when the kernel started.
+        title: the document that was open when the kernel last looked: at its start, after
+            each cell, and when it was asked.
         kernel_id: the kernel's id; a launcher may name the file as it likes.
         owned: True where hostkernel made up the ports and the key, False where a launcher did.
     """
@@ -74,6 +75,10 @@ class HostFacts(BaseModel):
     kernel_id: str
     title: str | None = None
     owned: bool = True
+
+    def same_kernel(self, other: HostFacts | None) -> bool:
+        """Whether ``other`` tells of the same kernel, whatever is open there now."""
+        return other is not None and self == other.model_copy(update={"title": self.title})
 
 
 class ConnectionInfo(BaseModel):

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from .errors import LaunchError, ScriptNotFoundError
 
 __all__ = [
+    "Finding",
     "Host",
     "HostLoop",
     "HostPaths",
@@ -123,6 +124,21 @@ class Launch:
     in_process: bool = False
     windowed: bool = False
     orderly: frozenset[int] = frozenset({0})
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that ``hostkernel doctor`` found wrong.
+
+    Attributes:
+        problem: what is wrong, in a sentence.
+        fix: the command that fixes it, or what to do.
+        prevents: whether it keeps the host from starting, and is no mere warning.
+    """
+
+    problem: str
+    fix: str
+    prevents: bool = False
 
 
 class Kernel(Protocol):
@@ -337,6 +353,14 @@ class Host:
                 this returns as ``hint``, if it has none yet.
         """
         return None
+
+    def diagnose(self) -> Sequence[Finding]:
+        """Called outside, by ``hostkernel doctor``: what would keep the host from starting.
+
+        Or from working well. Beside what :meth:`find` raises and the Python inside, which the
+        core looks at. Only look: start nothing, change nothing.
+        """
+        return ()
 
     # Both
 

@@ -41,7 +41,7 @@ class RunningKernel:
     """A kernel that a connection file tells of.
 
     Attributes:
-        facts: host, pid, id and title, as the kernel wrote them when it started.
+        facts: host, pid, id and title, as the kernel wrote them.
         state: ``running``; ``stale``: its host is gone, the file is its launcher's to remove;
             ``elsewhere``: on another machine or in another container that shares this
             directory, and so not to be judged from here.
@@ -174,7 +174,8 @@ def tells_of(file: Path, info: ConnectionInfo) -> bool:
         found = ConnectionInfo.read(file)
     except ConnectionFileError:
         return False
-    return found.hostkernel == info.hostkernel and not owner_is_gone(found)
+    facts = found.hostkernel
+    return facts is not None and facts.same_kernel(info.hostkernel) and not owner_is_gone(found)
 
 
 def is_listed(kernel: RunningKernel) -> bool:

@@ -53,9 +53,9 @@ class Lab:
             self.driver, SECONDS, 0.1, ignored_exceptions=[WebDriverException]
         )
 
-    def open(self, path: str) -> None:
+    def open(self, path: str, page: str = "lab/tree") -> None:
         """Open a notebook's file."""
-        self.driver.get(f"{self.server.url}/lab/tree/{path}?token={TOKEN}&reset")
+        self.driver.get(f"{self.server.url}/{page}/{path}?token={TOKEN}&reset")
 
     def until(self, condition: Callable[[], Any], what: str) -> Any:
         """Wait for ``condition``; what it gave."""
@@ -98,11 +98,12 @@ class Lab:
             self.click(".lm-Menu-itemLabel", item)
 
     def choose_kernel(self, display_name: str) -> None:
-        """In the dialog that asks for one."""
+        """In the dialog that asks for one; wait until it is shown to be idle."""
         self.find(".jp-Dialog select")
         self.click(".jp-Dialog select option", display_name)
         self.click(".jp-Dialog button.jp-mod-accept")
-        self.find(".jp-StatusBar-Widget", f"{display_name} | Idle")
+        self.find(".jp-Toolbar-kernelName", display_name)
+        self.find(".jp-Notebook-ExecutionIndicator[data-status=idle]")
 
     def cell(self, index: int) -> WebElement:
         """A code cell, scrolled to."""

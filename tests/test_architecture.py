@@ -30,10 +30,10 @@ LAYERS = (
     ("host", "connection", "config.models"),
     ("hookspecs", "registry"),
     ("config", "plugins"),
-    ("kernel", "launch", "jupyter"),
+    ("kernel", "launch", "jupyter", "doctor"),
     ("cli", "testing"),
 )
-INSIDE, OUTSIDE = {"kernel"}, {"launch", "jupyter", "cli"}
+INSIDE, OUTSIDE = {"kernel"}, {"launch", "jupyter", "doctor", "cli"}
 ALLOWED = {("hostkernel.launch.bootstrap", "hostkernel.kernel.manager")}
 KERNEL_ONLY = {"ipykernel", "IPython", "traitlets"}
 PUBLIC_TO_PLUGINS = {

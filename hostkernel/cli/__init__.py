@@ -22,6 +22,7 @@ _MODULES = {
     "list": "kernels",
     "exec": "execute",
     "console": "console",
+    "relay": "relay",
     "logs": "logs",
     "interrupt": "interrupt",
     "restart": "restart",
@@ -30,6 +31,7 @@ _MODULES = {
     "hosts": "hosts",
     "plugins": "plugins",
     "config": "config",
+    "doctor": "doctor",
 }
 
 

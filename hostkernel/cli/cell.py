@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from hostkernel.connection import ConnectionInfo
 
-__all__ = ["run_cell"]
+__all__ = ["Collected", "Shown", "run_cell"]
 
 _LOOK = 500  # milliseconds of silence after which to see whether the kernel is still there
 _SETTLE = 50  # milliseconds of silence that end the output before a question
@@ -27,7 +27,62 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _END_OF_FILE = "\x04"
 
 
-def run_cell(info: ConnectionInfo, code: str, *, allow_stdin: bool = True) -> bool:
+class Shown:
+    """What a cell gives, in this terminal as it comes."""
+
+    def stream(self, name: str, text: str) -> None:
+        """It printed something."""
+        stream = sys.stderr if name == "stderr" else sys.stdout
+        stream.write(text)
+        stream.flush()
+
+    def result(self, data: dict[str, Any]) -> None:
+        """It gave or displayed something, in several formats."""
+        text = data.get("text/plain")
+        if text is not None:
+            print(text, flush=True)
+
+    def error(self, content: dict[str, Any]) -> None:
+        """It failed."""
+        text = "\n".join(content.get("traceback") or [f"{content['ename']}: {content['evalue']}"])
+        coloured = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+        print(text if coloured else _COLOURS.sub("", text), file=sys.stderr, flush=True)
+
+
+class Collected(Shown):
+    """What cells give, kept for a program."""
+
+    def __init__(self) -> None:
+        self.printed = {"stdout": "", "stderr": ""}
+        self.results: list[dict[str, Any]] = []
+        self.failure: dict[str, Any] | None = None
+
+    def stream(self, name: str, text: str) -> None:
+        """It printed something."""
+        self.printed[name] += text
+
+    def result(self, data: dict[str, Any]) -> None:
+        """It gave or displayed something, in several formats."""
+        self.results.append(data)
+
+    def error(self, content: dict[str, Any]) -> None:
+        """It failed."""
+        lines = [_COLOURS.sub("", line) for line in content.get("traceback") or ()]
+        self.failure = {
+            "name": content["ename"],
+            "value": content["evalue"],
+            "traceback": "\n".join(lines),
+        }
+
+    def content(self) -> dict[str, Any]:
+        """As a program reads it."""
+        status = "error" if self.failure else "ok"
+        return {"status": status, **self.printed, "results": self.results, "error": self.failure}
+
+
+def run_cell(
+    info: ConnectionInfo, code: str, *, allow_stdin: bool = True, shown: Shown | None = None
+) -> bool:
     """Run ``code`` in a kernel; True where it succeeded.
 
     Ctrl-C interrupts the cell, once it runs; a second one leaves it alone and comes out.
@@ -36,6 +91,7 @@ def run_cell(info: ConnectionInfo, code: str, *, allow_stdin: bool = True) -> bo
         info: how to reach the kernel.
         code: one cell, magics and all.
         allow_stdin: answer the cell's ``input()`` from our standard input.
+        shown: where what it gives goes; this terminal by default.
 
     Raises:
         RequestError: the kernel does not answer, or ended meanwhile.
@@ -44,7 +100,7 @@ def run_cell(info: ConnectionInfo, code: str, *, allow_stdin: bool = True) -> bo
     """
     with client(info) as kernel:
         kernel.start_channels(hb=False, control=False)
-        cell = _Cell(info, kernel, allow_stdin=allow_stdin)
+        cell = _Cell(info, kernel, shown or Shown(), allow_stdin=allow_stdin)
         cell.wait_until_heard()
         status = cell.run(code)
         while status == "aborted":  # by an error in somebody else's cell before it
@@ -54,12 +110,18 @@ def run_cell(info: ConnectionInfo, code: str, *, allow_stdin: bool = True) -> bo
 
 class _Cell:
     def __init__(
-        self, info: ConnectionInfo, kernel: BlockingKernelClient, *, allow_stdin: bool
+        self,
+        info: ConnectionInfo,
+        kernel: BlockingKernelClient,
+        shown: Shown,
+        *,
+        allow_stdin: bool,
     ) -> None:
         import zmq
 
         self._info = info
         self._kernel = kernel
+        self._shown = shown
         self._allow_stdin = allow_stdin
         self._poller = zmq.Poller()
         self._channels = (kernel.iopub_channel, kernel.stdin_channel, kernel.shell_channel)
@@ -91,7 +153,7 @@ class _Cell:
             except KeyboardInterrupt:
                 self._interrupt()
         if self._reply["status"] == "error" and not self._shown_error:
-            _show_error(self._reply)
+            self._shown.error(self._reply)
         return str(self._reply["status"])
 
     def _turn(self) -> None:
@@ -116,20 +178,16 @@ class _Cell:
         self._reply = content
 
     def _on_stream(self, content: dict[str, Any]) -> None:
-        stream = sys.stderr if content["name"] == "stderr" else sys.stdout
-        stream.write(content["text"])
-        stream.flush()
+        self._shown.stream(content["name"], content["text"])
 
     def _on_execute_result(self, content: dict[str, Any]) -> None:
-        text = content["data"].get("text/plain")
-        if text is not None:
-            print(text, flush=True)
+        self._shown.result(content["data"])
 
     _on_display_data = _on_execute_result
 
     def _on_error(self, content: dict[str, Any]) -> None:
         self._shown_error = True
-        _show_error(content)
+        self._shown.error(content)
 
     def _on_input_request(self, content: dict[str, Any]) -> None:
         # What was printed before comes by another socket, and must be read before the question.
@@ -154,10 +212,3 @@ def _ask_user(prompt: str, *, secret: bool) -> str:
         return getpass.getpass(prompt) if secret else input(prompt)
     except EOFError:
         return _END_OF_FILE
-
-
-def _show_error(content: dict[str, Any]) -> None:
-    lines = content.get("traceback") or [f"{content['ename']}: {content['evalue']}"]
-    text = "\n".join(lines)
-    coloured = sys.stderr.isatty() and "NO_COLOR" not in os.environ
-    print(text if coloured else _COLOURS.sub("", text), file=sys.stderr, flush=True)

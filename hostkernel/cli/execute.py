@@ -53,16 +53,20 @@ def execute(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="With --host: change a setting."),
     ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="As JSON once it is done, for programs.")
+    ] = False,
 ) -> None:
     """Run code in a running kernel; the exit status is the code's.
 
     Output appears as it comes, input() asks here, Ctrl-C interrupts.
     """
-    _refuse_nonsense(file, code, output, kernel, host, bool(args or overrides))
+    _refuse_nonsense(file, code, output, kernel, host, bool(args or overrides), as_json)
     cells = _cells(file, code)
     notebook = _notebook(Path(str(file))) if output is not None else None
-    # Standard input cannot be both the code and the answers to input().
-    work = _Work(cells, notebook, output, allow_stdin=file != "-")
+    # Standard input cannot be both the code and the answers to input(); nor does a program answer.
+    allow_stdin = file != "-" and not as_json
+    work = _Work(cells, notebook, output, allow_stdin=allow_stdin, as_json=as_json)
     quick.end()
     if host is None:
         from hostkernel.registry import find
@@ -79,12 +83,19 @@ class _Work:
     """What to run, read before anything is started."""
 
     def __init__(
-        self, cells: Sequence[str], notebook: object, output: Path | None, *, allow_stdin: bool
+        self,
+        cells: Sequence[str],
+        notebook: object,
+        output: Path | None,
+        *,
+        allow_stdin: bool,
+        as_json: bool,
     ) -> None:
         self._cells = cells
         self._notebook = notebook
         self._output = output
         self._allow_stdin = allow_stdin
+        self._as_json = as_json
 
     def run(self, kernel: RunningKernel) -> None:
         """Run it there; what fails has been shown, and ends the command."""
@@ -93,11 +104,17 @@ class _Work:
 
             notebook.run(kernel, self._notebook, self._output)
             return
-        from .cell import run_cell
+        from .cell import Collected, Shown, run_cell
 
-        for cell in self._cells:
-            if not run_cell(kernel.info, cell, allow_stdin=self._allow_stdin):
-                raise typer.Exit(FAILED)
+        shown = Collected() if self._as_json else Shown()
+        succeeded = all(
+            run_cell(kernel.info, cell, allow_stdin=self._allow_stdin, shown=shown)
+            for cell in self._cells
+        )
+        if isinstance(shown, Collected):
+            print(json.dumps({"kernel": kernel.id, **shown.content()}, indent=2))
+        if not succeeded:
+            raise typer.Exit(FAILED)
 
 
 def _refuse_nonsense(
@@ -107,6 +124,7 @@ def _refuse_nonsense(
     kernel: str | None,
     host: str | None,
     for_host: bool,
+    as_json: bool,
 ) -> None:
     message = ""
     if (file is None) == (code is None):
@@ -117,6 +135,8 @@ def _refuse_nonsense(
         message = "--set and HOST ARGS go with --host NAME"
     elif output is not None and not str(file).endswith(".ipynb"):
         message = "-o goes with a notebook"
+    elif output is not None and as_json:
+        message = "give one of -o OUT.ipynb, --json"
     if message:
         raise typer.BadParameter(message)
 

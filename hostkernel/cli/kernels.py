@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -34,7 +34,7 @@ def list_kernels(
         bool, typer.Option("--watch", help="Stay, and show each change until Ctrl-C.")
     ] = False,
 ) -> None:
-    """List the kernels of this machine, and whether each is idle or busy."""
+    """List the kernels of this machine, and what each has open and whether it is busy."""
     if watch:
         _watch(as_json=as_json)
         return
@@ -69,37 +69,37 @@ def _look() -> tuple[Listing, list[dict[str, object]]]:
     from hostkernel.registry import kernels
 
     listing = kernels()
-    activities = _activities(listing.kernels)
-    pairs = zip(listing.kernels, activities, strict=True)
-    return listing, [_record(kernel, activity) for kernel, activity in pairs]
+    answers = _ask(listing.kernels)
+    pairs = zip(listing.kernels, answers, strict=True)
+    return listing, [_record(kernel, answer) for kernel, answer in pairs]
 
 
-def _activities(kernels: Sequence[RunningKernel]) -> list[str | None]:
-    """What each does, all asked at once."""
+def _ask(kernels: Sequence[RunningKernel]) -> list[dict[str, Any]]:
+    """What each does and has open, all asked at once."""
     if not kernels:
         return []
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(len(kernels)) as threads:
-        return list(threads.map(_activity, kernels))
+        return list(threads.map(_answer, kernels))
 
 
-def _activity(kernel: RunningKernel) -> str | None:
+def _answer(kernel: RunningKernel) -> dict[str, Any]:
     from hostkernel.errors import RequestError
     from hostkernel.launch.control import ask
 
     if kernel.state != "running":
-        return None
+        return {}
     try:
-        return str(ask(kernel.info, "status", timeout=_ANSWER)["state"])
+        return ask(kernel.info, "status", timeout=_ANSWER, look=True)
     except RequestError:
-        return "no answer"
+        return {"state": "no answer"}
 
 
-def _record(kernel: RunningKernel, activity: str | None) -> dict[str, object]:
+def _record(kernel: RunningKernel, answer: dict[str, Any]) -> dict[str, object]:
     facts = kernel.facts
-    place = str(kernel.file)
-    values = (kernel.id, facts.host, facts.pid, kernel.state, activity, facts.title, place)
+    activity, title = answer.get("state"), answer.get("title", facts.title)
+    values = (kernel.id, facts.host, facts.pid, kernel.state, activity, title, str(kernel.file))
     return dict(zip(_FIELDS, values, strict=True))
 
 

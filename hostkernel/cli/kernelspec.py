@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from hostkernel.host import Host
+    from hostkernel.jupyter.choose import Attach
     from hostkernel.jupyter.kernelspecs import Installed, Kernelspec
-    from hostkernel.jupyter.provisioner import Attach
     from hostkernel.plugins import Plugins
 
 __all__ = ["app"]

@@ -16,6 +16,7 @@ from hostkernel.errors import HostkernelError, LaunchError
 from . import quick
 from .completion import complete_host
 from .failures import FAILED, say
+from .relay import launcher, relayed, to_relay
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +50,9 @@ def run(
     detach: Annotated[
         bool, typer.Option("--detach", help="Return once the kernel is up; print its id.")
     ] = False,
+    attach: Annotated[
+        bool, typer.Option("--attach", help="If one is open, relay to it.", hidden=True)
+    ] = False,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Use this settings file.")
     ] = None,
@@ -68,6 +72,7 @@ def run(
         host=host,
         connection_file=connection_file,
         detach=detach,
+        attach=attach,
         config=config,
         overrides=overrides or (),
     )
@@ -80,6 +85,7 @@ def _run(
     host: str | None,
     connection_file: Path | None,
     detach: bool,
+    attach: bool,
     config: Path | None,
     overrides: Sequence[str],
 ) -> int:
@@ -89,6 +95,11 @@ def _run(
 
     file = usable_connection_file(connection_file)
     prepared = prepare(host, overrides, config)
+    # A provisioner has seen to it itself.
+    if attach and file and not detach:
+        there = to_relay(file, "if-open", prepared.host.name)
+        if there is not None:
+            return relayed(there, file)
     launch, owns_process = prepared.launch(args, detach=detach)
     orders = Orders(
         host=prepared.host.name,
@@ -97,7 +108,7 @@ def _run(
         args=args,
         connection_file=file,
         owns_process=owns_process,
-        parent=_launcher() if file else None,
+        parent=launcher() if file else None,
         windowed=launch.windowed,
     )
     if launch.in_process:
@@ -105,13 +116,6 @@ def _run(
     if detach:
         return _detach(prepared, launch, orders)
     return _stay_with(prepared, launch, orders)
-
-
-def _launcher() -> int | None:
-    """The process that started us as a kernel, as jupyter_client says."""
-    pid = os.environ.get("JPY_PARENT_PID", "")
-    # On Windows it is no process id.
-    return int(pid) if pid.isdecimal() and os.name == "posix" else None
 
 
 def _become(prepared: Prepared, launch: Launch, orders: Orders) -> int:

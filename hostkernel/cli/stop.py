@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .completion import complete_kernel
 from .failures import FAILED, say
+from .selection import EveryOption, KernelArgument, KernelOption, chosen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from hostkernel.registry import RunningKernel
 
 __all__ = ["app"]
@@ -20,47 +19,27 @@ app = typer.Typer(add_completion=False)
 
 _PATIENCE = 15.0  # seconds that a kernel may take to stop
 
-_KERNEL = "Prefix of the id, host, pid, title or connection file; not needed for the only one."
-
 
 @app.command()
 def stop(
-    kernel: Annotated[
-        str | None, typer.Argument(help=_KERNEL, autocompletion=complete_kernel)
-    ] = None,
-    kernel_option: Annotated[
-        str | None,
-        typer.Option(
-            "-k", "--kernel", metavar="KERNEL", help=_KERNEL, autocompletion=complete_kernel
-        ),
-    ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every kernel of this machine.")] = False,
+    kernel: KernelArgument = None,
+    kernel_option: KernelOption = None,
+    every: EveryOption = False,
     exit_host: Annotated[bool, typer.Option("--exit-host", help="End the host too.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:
     """Stop a kernel. A cell that runs is interrupted; the host goes on if it can."""
-    wanted = [value for value in (kernel, kernel_option) if value is not None]
-    if len(wanted) + every > 1:
-        message = "give one of KERNEL, -k KERNEL, --all"
-        raise typer.BadParameter(message)
-    chosen = _every_kernel() if every else _one_kernel(wanted[0] if wanted else None)
-    failures = [each for each in chosen if not _stopped(each, exit_host=exit_host)]
-    if failures:
+    asked = chosen(kernel, kernel_option, every=every)
+    done: list[str] = []
+    for each in asked:
+        if _stopped(each, exit_host=exit_host):
+            done.append(each.id)
+            if not as_json:
+                print(f"stopped {each}")
+    if as_json:
+        print(json.dumps({"stopped": done}))
+    if len(done) < len(asked):
         raise typer.Exit(FAILED)
-
-
-def _every_kernel() -> Sequence[RunningKernel]:
-    from hostkernel.registry import kernels
-
-    running = [kernel for kernel in kernels().kernels if kernel.state == "running"]
-    if not running:
-        say("no kernel is running")
-    return running
-
-
-def _one_kernel(wanted: str | None) -> Sequence[RunningKernel]:
-    from hostkernel.registry import find
-
-    return [find(wanted)]
 
 
 def _stopped(kernel: RunningKernel, *, exit_host: bool) -> bool:
@@ -77,5 +56,4 @@ def _stopped(kernel: RunningKernel, *, exit_host: bool) -> bool:
     if not wait_until(lambda: not is_listed(kernel), _PATIENCE):
         say(f"{kernel}: it agreed to stop, but has not within {_PATIENCE:g} s")
         return False
-    print(f"stopped {kernel}")
     return True

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from hostkernel.host import Host
 
-    from .provisioner import Attach
+    from .choose import Attach
 
 __all__ = ["PROVISIONER", "Installed", "Kernelspec", "attaching", "for_host", "installed"]
 
@@ -159,7 +159,8 @@ def for_host(
     given = next((text for text in reversed(overrides) if _is_policy(text)), own)
     policy = given.partition("=")[2].strip().strip("\"'")
     sets = [word for text in (own, *overrides) for word in ("--set", text)]
-    argv = (*_base(), "run", "--host", host.name, "-f", CONNECTION_FILE, *sets, *args)
+    relay = ("--attach",) if attach == "if-open" else ()
+    argv = (*_base(), "run", "--host", host.name, *relay, "-f", CONNECTION_FILE, *sets, *args)
     suffix, label = ("-attach", "attach") if attach == "if-open" else ("", "hostkernel")
     return Kernelspec(
         name=f"hostkernel-{host.name}{suffix}",

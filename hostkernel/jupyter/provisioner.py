@@ -9,28 +9,30 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from jupyter_client.provisioning import KernelProvisionerBase
 
 from hostkernel.config.models import ATTACH
 from hostkernel.errors import HostkernelError
-from hostkernel.registry import RunningKernel, kernels, select
 
+from .choose import open_kernel
 from .hold import Hold
 from .start import start
 
-__all__ = ["Attach", "HostkernelProvisioner"]
+if TYPE_CHECKING:
+    from hostkernel.registry import RunningKernel
 
-Attach = Literal["always", "if-open", "never"]
-"""Use a kernel that is open: it must be there; else start its host; or start one each time."""
+    from .choose import Attach
+
+__all__ = ["HostkernelProvisioner"]
 
 
 class HostkernelProvisioner(KernelProvisionerBase):
     """Attaches to a kernel that is open, or starts a host; Restart keeps the host either way.
 
     Args:
-        attach: see :data:`Attach`.
+        attach: see :data:`~hostkernel.jupyter.choose.Attach`.
         host: consider kernels of this host only.
         kernel: which one: id prefix, host, pid or title. The environment variable
             ``HOSTKERNEL_ATTACH`` overrides it; without both it is the only one there is.
@@ -102,7 +104,7 @@ class HostkernelProvisioner(KernelProvisionerBase):
         pending.pop(self.kernel_id, None)
 
     async def _new_hold(self, cmd: list[str], env: dict[str, str]) -> Hold:
-        kernel = None if self._attach == "never" else self._open_kernel(env.get(ATTACH))
+        kernel = open_kernel(self._attach, self._host, env.get(ATTACH) or self._wanted)
         started = kernel is None
         if kernel is None:
             kernel = await start(self._adapted(cmd), env, self._cwd)
@@ -110,16 +112,6 @@ class HostkernelProvisioner(KernelProvisionerBase):
         self._check_encryption(kernel)
         await hold.take()
         return hold
-
-    def _open_kernel(self, wanted: str | None) -> RunningKernel | None:
-        """The kernel to attach to, None to start a host."""
-        wanted = wanted or self._wanted
-        listing = kernels()
-        among = [each for each in listing.kernels if self._host in {None, each.facts.host}]
-        running = [each for each in among if each.state == "running"]
-        if not running and wanted is None and self._attach == "if-open":
-            return None
-        return select(wanted, among, listing.notes)
 
     @property
     def _encryption(self) -> str:

@@ -8,6 +8,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hostkernel.errors import ConnectionFileError
+
 # First: it imports ipykernel in a way that leaves the host's comms alone.
 from . import comms  # noqa: F401
 from .ctrl_c import SignalHandlers
@@ -82,6 +84,7 @@ class Embedding:
         self._report: list[str] = []
         self._session: KernelSession
         self._wake = _nothing
+        self._has_title = True
 
     @property
     def kernel(self) -> HostIPythonKernel:
@@ -165,6 +168,7 @@ class Embedding:
             return self.host.title()
         except Exception:
             log.exception("%s.title() failed", type(self.host).__qualname__)
+            self._has_title = False
             return None
 
     # Down
@@ -215,6 +219,20 @@ class Embedding:
             stack.enter_context(inline_plots())
             yield
 
+    @property
+    def title(self) -> str | None:
+        """What was open when :meth:`look_at_title` last looked. Any thread."""
+        facts = self._endpoint.info.hostkernel
+        return facts.title if facts is not None else None
+
+    def look_at_title(self) -> None:
+        """Note what is open now, in the connection file too."""
+        try:
+            if self._has_title:
+                self._endpoint.retitle(self._title())
+        except (ConnectionFileError, OSError):
+            log.exception("the title could not be written down")
+
     def cell_begins(self, cell: str) -> None:
         """A cell is about to run."""
         self._cells_as_main.install()
@@ -222,6 +240,7 @@ class Embedding:
 
     def cell_ended(self, cell: str, result: object) -> None:
         """A cell has run."""
+        self.look_at_title()
         self._plugins.notify(
             "hostkernel_post_run_cell", kernel=self._manager, cell=cell, result=result
         )

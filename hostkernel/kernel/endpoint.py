@@ -116,6 +116,24 @@ class Endpoint:
         self.info = info.model_copy(update={"hostkernel": facts, "kernel_name": name})
         self.info.write(self.file)
 
+    def retitle(self, title: str | None) -> None:
+        """Write down what is open now, if it is something else. Never in a forked child.
+
+        Raises:
+            ConnectionFileError: the file's folder is no longer one of ours.
+        """
+        facts = self.info.hostkernel
+        if facts is None or facts.title == title or os.getpid() != self._pid:
+            return
+        if not self._is_still_ours():
+            return
+        status = self.file.stat()
+        changed = {"hostkernel": facts.model_copy(update={"title": title})}
+        self.info = self.info.model_copy(update=changed)
+        self.info.write(self.file)
+        # Kernels are listed by the age of their files.
+        os.utime(self.file, ns=(status.st_atime_ns, status.st_mtime_ns))
+
     def withdraw(self) -> None:
         """Remove our file; give a launcher's back as it was. Never in a forked child."""
         if os.getpid() != self._pid or not self._is_still_ours():

@@ -53,8 +53,11 @@ _COMMAND_ENVIRONMENT = {
 }
 
 
+_LOOK = 0.2  # seconds that a host may take to say what is open
+
+
 class Owner(Protocol):
-    """What the kernel needs of its manager. All but :meth:`request` on the kernel's thread."""
+    """What the kernel needs of its manager, on the kernel's thread if nothing else is said."""
 
     host: Host
     interpreter: Interpreter
@@ -75,6 +78,13 @@ class Owner(Protocol):
 
     def request(self, action: str, *, exit_host: bool) -> None:
         """``hostkernel stop`` and its like ask for something. Control thread."""
+
+    @property
+    def title(self) -> str | None:
+        """What was open when it was last looked at. Any thread."""
+
+    def look_at_title(self) -> None:
+        """Note what is open now."""
 
     def cell_begins(self, cell: str) -> None:
         """A cell is about to run."""
@@ -442,12 +452,15 @@ class HostIPythonKernel(IntakeKernel):
         """Our own control message, which no policy blocks.
 
         Content: ``{"action": "stop" | "restart" | "interrupt" | "status", "exit_host": bool}``,
-        or ``{"action": "attach" | "detach", "holder": ...}``, see :class:`Holder`. The reply is
-        a ``hostkernel_reply`` with ``status`` ``"ok"``, ``state`` ``"busy"`` or ``"idle"``,
-        ``holders`` and ``renewals``, the number of restarts in place; or with ``status``
-        ``"error"``, ``ename`` and ``evalue``.
+        or ``{"action": "attach" | "detach", "holder": ...}``, see :class:`Holder`; with
+        ``"look": true`` the title is looked at anew if the host is idle. The reply is a
+        ``hostkernel_reply`` with ``status`` ``"ok"``, ``state`` ``"busy"`` or ``"idle"``,
+        ``title``, ``holders`` and ``renewals``, the number of restarts in place; or with
+        ``status`` ``"error"``, ``ename`` and ``evalue``.
         """
         try:
+            if parent["content"].get("look") and not self.is_busy:
+                await self._look_at_title()
             reply = self._obey(parent["content"])
         except Exception as error:
             reply = {"status": "error", "ename": type(error).__name__, "evalue": str(error)}
@@ -463,7 +476,21 @@ class HostIPythonKernel(IntakeKernel):
             self.owner.request(action, exit_host=bool(content.get("exit_host")))
         state = "busy" if self.is_busy else "idle"
         holders, renewals = self._sharing.holders, self._renewals
-        return {"status": "ok", "state": state, "holders": holders, "renewals": renewals}
+        title = self.owner.title
+        answer = {"state": state, "title": title, "holders": holders, "renewals": renewals}
+        return {"status": "ok", **answer}
+
+    async def _look_at_title(self) -> None:
+        """Have the host's main thread look, if it is free. Control thread."""
+        seen, here = asyncio.Event(), asyncio.get_running_loop()
+
+        def look() -> None:
+            self.owner.look_at_title()
+            here.call_soon_threadsafe(seen.set)
+
+        self.io_loop.asyncio_loop.call_soon_threadsafe(look)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(seen.wait(), _LOOK)
 
     # Subshells run cells on another thread, which is fatal to most hosts' API.
 

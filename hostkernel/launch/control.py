@@ -52,10 +52,11 @@ def ask(
         action: what to do.
         timeout: seconds to wait for the answer.
         details: more of the request: ``exit_host=True`` with ``stop`` ends the host too, in its
-            own order; ``holder`` says who attaches or detaches.
+            own order; ``holder`` says who attaches or detaches; ``look=True`` looks anew what
+            document is open.
 
     Returns:
-        The answer: ``state``, ``renewals``, ``holders``.
+        The answer: ``state``, ``title``, ``renewals``, ``holders``.
 
     Raises:
         RequestError: the kernel could not do it, or did not answer in time.

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from hostkernel.host import Host
     from hostkernel.plugins import PluginInfo
 
-__all__ = ["known_python", "packages_for", "remember_python"]
+__all__ = ["interpreter_for", "known_python", "packages_for", "remember_python"]
 
 _OWN = "hostkernel"
 _TAIL = 20
@@ -256,10 +256,8 @@ class _Builder:
         return LaunchError(self.host.name, reason, step, command, output=output, hint=hint)
 
     def _interpreter(self) -> str:
-        """A Python of that version: the host's own, else one of this machine."""
-        for command in self._candidates():
-            if _version_of(command) == self.python:
-                return command
+        if found := interpreter_for(self.host, self.python):
+            return found
         own = f"{sys.version_info.major}.{sys.version_info.minor}"
         reason = (
             f"its Python is {self.python}, hostkernel is installed for {own}, and no Python "
@@ -268,20 +266,27 @@ class _Builder:
         hint = f"Put a python{self.python} on PATH, or install hostkernel for it and run that one."
         raise self._error(reason, hint)
 
-    def _candidates(self) -> Iterator[str]:
-        try:
-            own = self.host.interpreter()
-        except HostkernelError:
-            own = ()
-        if len(own) == 1:
-            yield own[0]
-        if on_path := shutil.which(f"python{self.python}"):
-            yield on_path
-        for place in _PLACES:
-            filled = place.format(python=self.python, digits=self.python.replace(".", ""))
-            pattern = Path(filled).expanduser()
-            root = pattern.anchor
-            yield from map(str, sorted(Path(root).glob(str(pattern.relative_to(root)))))
+
+def interpreter_for(host: Host, python: str) -> str | None:
+    """A Python of that version: the host's own, else one of this machine, None if there is none."""
+    commands = _candidates(host, python)
+    return next((each for each in commands if _version_of(each) == python), None)
+
+
+def _candidates(host: Host, python: str) -> Iterator[str]:
+    try:
+        own = host.interpreter()
+    except HostkernelError:
+        own = ()
+    if len(own) == 1:
+        yield own[0]
+    if on_path := shutil.which(f"python{python}"):
+        yield on_path
+    for place in _PLACES:
+        filled = place.format(python=python, digits=python.replace(".", ""))
+        pattern = Path(filled).expanduser()
+        root = pattern.anchor
+        yield from map(str, sorted(Path(root).glob(str(pattern.relative_to(root)))))
 
 
 def _version_of(command: str) -> str | None:

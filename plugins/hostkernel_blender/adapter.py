@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from hostkernel.errors import LaunchError
-from hostkernel.host import Host, HostLoop, HostSettings, Installation, Launch
+from hostkernel.host import Finding, Host, HostLoop, HostSettings, Installation, Launch
 
 from .advice import NO_DISPLAY, advice
 from .find import HOST, choose, environment, examine, installations
 from .places import bundled_python
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import ClassVar
 
     from hostkernel.host import Kernel, LaunchRequest
@@ -211,12 +211,25 @@ class BlenderHost(Host):
             self._module_files(request.args)
             return Launch(in_process=True)
         own, script = _split((*self.settings.args, *request.args))
-        windowed = not (self.settings.background or {"-b", "--background"} & set(own))
+        windowed = self._has_window(own)
         if windowed:
             self._need_display()
         program = str(found.path) if found else "blender"
         argv = (program, *self._options(), *own, "--python", str(request.bootstrap), *script)
         return Launch(argv, environment(), windowed=windowed, orderly=_ORDERLY)
+
+    def diagnose(self) -> list[Finding]:
+        """Called outside: a window without a display, and a file that is not there."""
+        checks: list[Callable[[], object]] = []
+        if not self.settings.command and not self.find().path.is_dir():
+            own, _ = _split(self.settings.args)
+            if self._has_window(own):
+                checks.append(self._need_display)
+        checks.append(self._blend_file)
+        return [finding for check in checks for finding in _findings(check)]
+
+    def _has_window(self, own: tuple[str, ...]) -> bool:
+        return not (self.settings.background or {"-b", "--background"} & set(own))
 
     def _options(self) -> list[str]:
         flags = {
@@ -263,6 +276,14 @@ class BlenderHost(Host):
         path = self.find().path
         python = None if path.is_dir() else bundled_python(path)
         return (str(python),) if python else super().interpreter()
+
+
+def _findings(check: Callable[[], object]) -> Iterator[Finding]:
+    try:
+        check()
+    except LaunchError as error:
+        fix = error.hint or "hostkernel config show --origin"
+        yield Finding(error.reason, fix, prevents=True)
 
 
 def _existing(file: Path, purpose: str = "open") -> Path:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hostkernel.errors import HostNotFoundError, LaunchError
 from hostkernel.host import (
+    Finding,
     Host,
     HostLoop,
     HostSettings,
@@ -34,6 +35,7 @@ __all__ = ["QtHost"]
 _DISTRIBUTIONS = {"PySide6": "PySide6_Essentials"}
 _PLATFORM = "QT_QPA_PLATFORM"
 _UNSEEN = {"offscreen", "minimal", "minimalegl"}  # platforms that show nobody a window
+_CRASHING = {"6.12.0"}  # it loses a reference to None with every call
 
 
 class QtHost(Host):
@@ -117,6 +119,20 @@ class QtHost(Host):
                 return Installation(path, _version(binding), python)
         reason = f"none of {', '.join(BINDINGS)} is installed for {sys.executable}"
         raise HostNotFoundError(self.name, reason, 'pip install "hostkernel[qt]"')
+
+    def diagnose(self) -> list[Finding]:
+        """Called outside: a release of a binding that crashes programs, and a missing display."""
+        findings = []
+        if _version("PySide6") in _CRASHING and sys.version_info < (3, 12):
+            problem = f"PySide6 {_version('PySide6')} soon crashes programs on Python 3.11"
+            fix = f"{sys.executable} -m pip install 'PySide6-Essentials!={_version('PySide6')}'"
+            findings.append(Finding(problem, fix))
+        wanted = {"DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"}
+        if sys.platform == "linux" and not wanted & (os.environ | self.settings.env).keys():
+            problem = "its window needs a display, and neither DISPLAY nor WAYLAND_DISPLAY is set"
+            fix = "hostkernel run --host qt --set 'hosts.qt.env={QT_QPA_PLATFORM=\"offscreen\"}'"
+            findings.append(Finding(problem, fix, prevents=True))
+        return findings
 
     def launch(self, request: LaunchRequest) -> Launch:
         """Called outside: the script runs in this very process.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -65,6 +66,26 @@ def test_other_failing_cells(python: World, code: str) -> None:
     assert result.returncode == 1
     assert result.stderr
     assert python.exec("print('alive')") == "alive"
+
+
+def test_as_json(python: World) -> None:
+    code = "import sys; print('out'); print('err', file=sys.stderr); display(1); 6 * 7"
+    done = python.run("exec", "-c", code, "--json")
+    said = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert said.pop("kernel") == python.kernels()[0]["id"]
+    results = [{"text/plain": "1"}, {"text/plain": "42"}]
+    printed = {"stdout": "out\n", "stderr": "err\n"}
+    assert said == {"status": "ok", **printed, "results": results, "error": None}
+
+    done = python.run("exec", "-c", "print('before'); 1 / 0", "--json")
+    said = json.loads(done.stdout)
+    assert (done.returncode, done.stderr, said["status"]) == (1, "", "error")
+    assert said["stdout"] == "before\n"
+    assert said["error"]["name"] == "ZeroDivisionError"
+    assert "\x1b" not in said["error"]["traceback"]
+    said = json.loads(python.run("exec", "-c", "input()", "--json").stdout)
+    assert said["error"]["name"] == "StdinNotImplementedError"
 
 
 def test_a_script_and_standard_input(python: World) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,16 +49,29 @@ COUNT = "print(len(bpy.data.objects))"
 
 
 @pytest.fixture
-def lab(world: World, serve: Callable[..., Server], tmp_path: Path) -> Iterator[Lab]:
-    """JupyterLab; the browser ends with the test."""
+def browse(
+    world: World, serve: Callable[..., Server], tmp_path: Path
+) -> Iterator[Callable[[str], Lab]]:
+    """Open JupyterLab or Notebook 7; the browser ends with the test."""
     settings = world.folder / "jupyter" / "config" / "lab" / "user-settings" / "@jupyterlab"
     (settings / "apputils-extension").mkdir(parents=True)
     (settings / "apputils-extension" / "notification.jupyterlab-settings").write_text(
         '{"fetchNews": "false", "checkForUpdates": false}'
     )
-    lab = Lab(serve(app="lab"), tmp_path)
-    yield lab
-    lab.close()
+    with ExitStack() as browsers:
+
+        def start(app: str) -> Lab:
+            lab = Lab(serve(app=app), tmp_path)
+            browsers.callback(lab.close)
+            return lab
+
+        yield start
+
+
+@pytest.fixture
+def lab(browse: Callable[[str], Lab]) -> Lab:
+    """JupyterLab."""
+    return browse("lab")
 
 
 def picture(lab: Lab, name: str) -> None:
@@ -133,3 +148,21 @@ def test_a_session_in_an_open_blender(
     lab.until(lambda: not lab.server.kernels(), "the shut-down")
     assert psutil.pid_exists(int(kernel["pid"]))
     assert int(world.exec(COUNT)) == before + 1
+
+
+def test_notebook_7(
+    world: World, install: Callable[..., None], browse: Callable[[str], Lab]
+) -> None:
+    need(importlib.util.find_spec("notebook"), "notebook")
+    install("--attach")
+    world.detach()
+    [kernel] = world.kernels()
+    cell = nbformat.v4.new_code_cell("import os; print('in', os.getpid())")
+    book = nbformat.v4.new_notebook(cells=[cell])
+    (world.folder / "work").mkdir(exist_ok=True)
+    nbformat.write(book, world.folder / "work" / "book.ipynb")
+    notebook = browse("notebook")
+    notebook.open("book.ipynb", "notebooks")
+    notebook.choose_kernel("hostkernel: running kernel")
+    assert f"in {kernel['pid']}" in notebook.run(0)
+    assert world.exec("print('alive')") == "alive"

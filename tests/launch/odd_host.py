@@ -27,6 +27,9 @@ class OddSettings(HostSettings):
     windowed: bool = False
     """Say that it has a window."""
 
+    title: str = ""
+    """Python expression for the open document's name."""
+
     stubborn: bool = False
     """Do not end when asked to."""
 
@@ -50,6 +53,9 @@ class OddHost(Host):
 
     def main(self, kernel: Kernel, args: tuple[str, ...]) -> None:
         exec(self.settings.main, {"kernel": kernel, "args": args})
+
+    def title(self) -> str | None:
+        return str(eval(self.settings.title)) if self.settings.title else None
 
     def quit(self) -> None:
         if not self.settings.stubborn:

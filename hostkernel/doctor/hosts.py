@@ -1,0 +1,189 @@
+"""The settings, the plugins, and the hosts that they bring."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from hostkernel.config import Settings, Tables, gather
+from hostkernel.errors import ConfigError, HostkernelError, HostNotFoundError, PluginError
+from hostkernel.host import Finding, Host, HostSettings
+from hostkernel.launch.bootstrap import OLDEST
+from hostkernel.launch.packages import interpreter_for, known_python
+from hostkernel.plugins import FAILURES, Plugins
+
+from .environment import pip_install
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hostkernel.host import HostPaths, Installation
+
+__all__ = ["Outside", "read"]
+
+
+def read(host: str | None) -> Outside:
+    """Read the settings and load the plugins, whatever is wrong with them."""
+    tables = gather(host=host)
+    wanted = tables.plugin_settings()
+    plugins = Plugins.load(wanted.paths, wanted.disable, lambda _: None)
+    try:
+        return Outside(host, tables, plugins, tables.validate(plugins.hosts, plugins.problems))
+    except ConfigError as error:
+        return Outside(host, tables, plugins, Settings(), error)
+
+
+class Outside:
+    """What ``hostkernel run`` would go by.
+
+    Args:
+        named: what ``--host`` says.
+        tables: the settings as they were written.
+        plugins: those that could be loaded, and what was wrong with the others.
+        settings: validated; the defaults where they are wrong.
+        wrong: what is wrong with them.
+    """
+
+    def __init__(
+        self,
+        named: str | None,
+        tables: Tables,
+        plugins: Plugins,
+        settings: Settings,
+        wrong: ConfigError | None = None,
+    ) -> None:
+        self._named = named
+        self._tables = tables
+        self.plugins = plugins
+        self.settings = settings
+        self._wrong = wrong
+
+    @property
+    def where(self) -> str:
+        """The files with settings."""
+        used = [str(place.path) for place in self._tables.places if place.state == "used"]
+        return ", ".join(used) or "no files, only defaults"
+
+    def setting_findings(self) -> Iterator[Finding]:
+        """What is wrong with the settings."""
+        for problem in self._wrong.problems if self._wrong else ():
+            yield Finding(str(problem), "hostkernel config check", prevents=True)
+
+    @property
+    def plugin_names(self) -> str:
+        """The plugins."""
+        return ", ".join(str(info) for info in self.plugins.loaded)
+
+    def plugin_findings(self) -> Iterator[Finding]:
+        """The plugins that cannot be loaded: the rest goes on without them."""
+        for problem in self.plugins.problems:
+            fix = f"take {problem.plugin} out of plugins.paths: hostkernel config show --origin"
+            if problem.distribution:
+                without = f"hostkernel run --set 'plugins.disable=[\"{problem.plugin}\"]'"
+                fix = f"{pip_install(problem.distribution)} --upgrade, or {without}"
+            yield Finding(str(problem), fix)
+
+    @property
+    def paths(self) -> HostPaths:
+        """Where the files of the host that would start live."""
+        kind = self.plugins.hosts.get(self._chosen() or "")
+        if kind is None:
+            return Host(HostSettings()).paths()
+        host = kind(self.settings.for_host(kind))
+        redirected: HostPaths | None = self.plugins.first("hostkernel_paths", host=host)
+        return redirected or host.paths()
+
+    def examined(self) -> Iterator[_Examined]:
+        """The hosts to look at, the one that would start first."""
+        first = self._chosen()
+        if first is not None:
+            yield _Examined(first, self, would_start=True)
+        for name in sorted(self.plugins.hosts.keys() - {first}) if self._named is None else ():
+            yield _Examined(name, self, would_start=False)
+
+    def _chosen(self) -> str | None:
+        fallbacks = [name for name, host in self.plugins.hosts.items() if host.fallback]
+        return self._named or self.settings.host or next(iter(fallbacks), None)
+
+
+class _Examined:
+    """One host."""
+
+    def __init__(self, name: str, outside: Outside, *, would_start: bool) -> None:
+        self.name = name
+        self._outside = outside
+        self._would_start = would_start
+        self._found: Installation | None = None
+        self._trouble: list[Finding] = []
+        self._adapter = self._find()
+
+    @property
+    def subject(self) -> str:
+        """Where it is, and which Python is inside."""
+        if self._found is None:
+            return "-"
+        python = self._found.python
+        return f"{self._found.path}" + (f", Python {python}" if python else "")
+
+    def findings(self) -> Iterator[Finding]:
+        """What is wrong with it; a warning if another host would start."""
+        for finding in (*self._trouble, *self._diagnosed()):
+            yield finding if self._would_start else replace(finding, prevents=False)
+
+    def _find(self) -> Host | None:
+        plugins = self._outside.plugins
+        try:
+            kind = plugins.host_class(self.name)
+            adapter = kind(self._outside.settings.for_host(kind))
+            if not (command := adapter.settings.command):
+                self._found = adapter.find()
+            elif shutil.which(command[0]) is None:
+                problem = f"hosts.{self.name}.command is {command[0]}, which is not to be found"
+                self._trouble.append(Finding(problem, "hostkernel config show --origin", True))
+        except HostNotFoundError as error:
+            if self._would_start:
+                fix = error.hint or "hostkernel hosts"
+                self._trouble.append(Finding(error.reason, fix, prevents=True))
+        except HostkernelError as error:
+            self._trouble.append(Finding(str(error), "hostkernel hosts", prevents=True))
+        except FAILURES as error:
+            self._blame(error, "find")
+        else:
+            return adapter
+        return None
+
+    def _blame(self, error: BaseException, method: str) -> None:
+        infos = self._outside.plugins.loaded
+        info = next(info for info in infos if self.name in info.hosts)
+        blamed: PluginError = info.blame_exception(error, f"{self.name}.{method}")
+        self._trouble.append(Finding(str(blamed), "hostkernel plugins", prevents=True))
+
+    def _diagnosed(self) -> list[Finding]:
+        if self._adapter is None:
+            return []
+        try:
+            return [*self._python(self._adapter), *self._adapter.diagnose()]
+        except FAILURES as error:
+            self._blame(error, "diagnose")
+            return self._trouble[-1:]
+
+    def _python(self, host: Host) -> Iterator[Finding]:
+        """Whether hostkernel can serve the Python inside."""
+        cache = self._outside.paths.cache / "packages"
+        inside = self._found.python if self._found else None
+        if inside is None and self._found and self._found.path.is_file():
+            inside = known_python(str(self._found.path), self._outside.paths.cache)
+        if inside is None or inside == f"{sys.version_info.major}.{sys.version_info.minor}":
+            return
+        if tuple(map(int, inside.split("."))) < OLDEST:
+            oldest = ".".join(map(str, OLDEST))
+            problem = f"its Python is {inside}, and {oldest} or newer is needed"
+            yield Finding(problem, f"install a newer {self.name}", prevents=True)
+            return
+        is_prepared = any((cache / f"python{inside}").glob("packages-*"))
+        if not is_prepared and interpreter_for(host, inside) is None:
+            problem = f"its Python is {inside}, and none was found to fetch packages with"
+            fix = f"put a python{inside} on PATH, or install hostkernel for it"
+            yield Finding(problem, fix, prevents=True)

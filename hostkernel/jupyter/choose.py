@@ -1,0 +1,33 @@
+"""Outside: which kernel a client that names a kernelspec gets."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from hostkernel.registry import RunningKernel, kernels, select
+
+__all__ = ["Attach", "open_kernel"]
+
+Attach = Literal["always", "if-open", "never"]
+"""Use a kernel that is open: it must be there; else start its host; or start one each time."""
+
+
+def open_kernel(attach: Attach, host: str | None, wanted: str | None) -> RunningKernel | None:
+    """The kernel to attach to, None to start a host.
+
+    Args:
+        attach: see :data:`Attach`.
+        host: consider kernels of this host only.
+        wanted: which one, as in :func:`hostkernel.registry.find`.
+
+    Raises:
+        SelectionError: it is not there, or it could be several.
+    """
+    if attach == "never":
+        return None
+    listing = kernels()
+    among = [each for each in listing.kernels if host in {None, each.facts.host}]
+    running = [each for each in among if each.state == "running"]
+    if not running and wanted is None and attach == "if-open":
+        return None
+    return select(wanted, among, listing.notes)

@@ -1,6 +1,7 @@
 """ipykernel's debugger, imported when a client first asks something of it.
 
-It brings more than a hundred modules into the host, and takes a sixth of a kernel's start.
+It brings more than a hundred modules into the host, and takes a sixth of a kernel's start. Some
+threads of debugpy's own and their socket stay for as long as the host lives.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
+import shutil
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -57,11 +59,11 @@ def _quiet() -> Iterator[None]:
         restore_environment({name: before})
 
 
-def _make_folder() -> None:
+def _folder() -> Path:
     # For the files that stand for cells.
     from ipykernel.compiler import get_tmp_directory
 
-    Path(get_tmp_directory()).mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Path(get_tmp_directory())
 
 
 def _listen(address: tuple[str, str], interpreter: Sequence[str]) -> None:
@@ -95,6 +97,7 @@ class LateDebuggerKernel(IPythonKernel):
             super().__init__(**kwargs)
             self._info: dict[str, Any] = super().kernel_info
         self._debugged = asyncio.Event()
+        self._trace = sys.gettrace()
 
     @property
     def kernel_info(self) -> dict[str, Any]:
@@ -111,7 +114,8 @@ class LateDebuggerKernel(IPythonKernel):
                 self._make_debugger()
         if self.debugger is not None and msg["command"] == "initialize":
             try:
-                self._start_debugpy()
+                with self.owner.residue.tracing():
+                    self._start_debugpy()
             except Exception as error:
                 return _refusal(msg, error)
         return await super().do_debug_request(msg)
@@ -123,7 +127,7 @@ class LateDebuggerKernel(IPythonKernel):
         debugger, client = self.debugger, self.debugger.debugpy_client
         if debugger.debugpy_initialized:
             return
-        _make_folder()
+        _folder().mkdir(mode=0o700, parents=True, exist_ok=True)
         if _address is None:
             address = client.get_host_port()
             # A thread that ends: debugpy traces the one that asks it to listen.
@@ -143,6 +147,16 @@ class LateDebuggerKernel(IPythonKernel):
             import debugpy
 
             debugpy.trace_this_thread(True)
+
+    def leave_debugger(self) -> None:
+        """Called on the kernel's thread, when the kernel stops."""
+        if self.debugger is None:
+            return
+        if sys.gettrace() is not self._trace:
+            import debugpy
+
+            debugpy.trace_this_thread(False)
+        shutil.rmtree(_folder(), ignore_errors=True)
 
     def _make_debugger(self) -> None:
         from ipykernel.debugger import Debugger, _is_debugpy_available

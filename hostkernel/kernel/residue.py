@@ -37,8 +37,10 @@ _ATTRIBUTES = {
 }
 _DEBUGGERS = {"sys": ("breakpointhook",), "builtins": ("execfile", "runfile")}
 _DEBUGGERS_VARIABLE = "PYDEVD_USE_FRAME_EVAL"
-# What the debugger's import left there, which happens once in the life of a process.
-_after_debuggers_import: dict[str, object] = {}
+_TRACING = {"sys": ("settrace",), "threading": ("_trace_hook", "settrace")}
+# What the debugger left there when it was imported and began to listen, which each happens once
+# in the life of a process.
+_after_debuggers_step: dict[str, object] = {}
 
 
 @dataclass
@@ -168,12 +170,22 @@ class Residue:
         put back with the rest.
         """
         variable = _variable(_DEBUGGERS_VARIABLE, os.environ.get(_DEBUGGERS_VARIABLE))
-        slots = [*_attributes(_DEBUGGERS), variable]
+        with self._once([*_attributes(_DEBUGGERS), variable]):
+            yield
+
+    @contextmanager
+    def tracing(self) -> Iterator[None]:
+        """While inside, the debugger begins to trace; as :meth:`debugging`."""
+        with self._once(list(_attributes(_TRACING))):
+            yield
+
+    @contextmanager
+    def _once(self, slots: list[_Slot]) -> Iterator[None]:
         try:
             yield
         finally:
             for slot in slots:
-                slot.after = _after_debuggers_import.setdefault(slot.name, slot.found)
+                slot.after = _after_debuggers_step.setdefault(slot.name, slot.found)
                 if not slot.is_ours:
                     slot.put(slot.after)
             self._slots += [slot for slot in slots if slot.is_touched]

@@ -156,6 +156,7 @@ class KernelSession:
             if kernel is not None:
                 app.drain()
                 app.leave_loop()
+                kernel.leave_debugger()
                 self._close_shell()
                 app.cancel_service_tasks()
                 type(kernel).clear_instance()

@@ -54,11 +54,17 @@ def test_attach_while_a_cell_sleeps(each_host: LiveHost) -> None:
 
 
 def test_the_next_kernel_of_the_process_can_be_debugged_too(host: LiveHost) -> None:
+    """Between them the host is as it was, but for threads and a socket of the debugger's own."""
+    host.start()
+    host.stop()
+    host.do("from ledger import Ledger; before = Ledger()")
     for _ in range(2):
         host.start()
         stop_step_and_look(host.client())
         host.drop_clients()
-        host.stop()
+        assert host.stop() == []
+        left = host.do("[line.split(':')[0] for line in before.differences()]")
+        assert set(left) <= {"native threads", "descriptors"}
 
 
 def test_after_a_soft_restart(host: LiveHost) -> None:

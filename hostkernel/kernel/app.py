@@ -23,7 +23,7 @@ from hostkernel.errors import StartError
 
 from .messages import HostSession
 from .output import CellStream, PubThread
-from .shell import HostIPythonKernel
+from .requests import HostIPythonKernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +85,7 @@ class _Pdb(debugger.InterruptiblePdb):
 class HostKernelApp(IPKernelApp):
     """Sets up sockets, threads and shell, and nothing else.
 
-    Made with ``owner``, an :class:`~hostkernel.kernel.shell.Owner`.
+    Made with ``owner``, an :class:`~hostkernel.kernel.owner.Owner`.
     """
 
     kernel_class = Type(HostIPythonKernel)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from .drivers import Driver
     from .endpoint import Endpoint
-    from .shell import HostIPythonKernel
+    from .requests import HostIPythonKernel
 
 __all__ = ["Embedding", "StopReport"]
 
@@ -48,7 +48,7 @@ class StopReport:
 
 
 class Embedding:
-    """Owns everything that a start makes; an :class:`~hostkernel.kernel.shell.Owner`.
+    """Owns everything that a start makes; an :class:`~hostkernel.kernel.owner.Owner`.
 
     Made and used on the kernel's thread.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from .drivers import Driver
     from .interrupt import Interrupter
-    from .shell import HostIPythonKernel
+    from .requests import HostIPythonKernel
 
 __all__ = ["Ending", "Endings"]
 

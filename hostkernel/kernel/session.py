@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
     from hostkernel.connection import ConnectionInfo
 
-    from .shell import HostIPythonKernel, HostShell, Owner
+    from .owner import Owner
+    from .requests import HostIPythonKernel
+    from .shell import HostShell
 
 __all__ = ["KernelSession"]
 

@@ -1,0 +1,55 @@
+"""What the shell and the kernel need of whoever runs them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from hostkernel.config.models import KernelSettings
+    from hostkernel.host import Host
+
+    from .interpreter import Interpreter
+    from .interrupt import Interrupter
+    from .output import CellStream, Threads
+    from .residue import Residue
+
+__all__ = ["Owner"]
+
+
+class Owner(Protocol):
+    """What the kernel needs of its manager, on the kernel's thread if nothing else is said."""
+
+    host: Host
+    interpreter: Interpreter
+    interrupter: Interrupter
+    residue: Residue
+    streams: tuple[CellStream, CellStream] | tuple[()]
+    settings: KernelSettings
+    threads: Threads
+
+    def surroundings(self, parent: dict[str, Any]) -> AbstractContextManager[None]:
+        """To be entered for a step of a cell whose request has the header ``parent``."""
+
+    def shutdown_requested(self, *, restart: bool) -> None:
+        """A client asked the kernel to shut down, or to restart. Control thread."""
+
+    def exit_requested(self) -> None:
+        """A cell called ``exit()`` or ``quit()``."""
+
+    def request(self, action: str, *, exit_host: bool) -> None:
+        """``hostkernel stop`` and its like ask for something. Control thread."""
+
+    @property
+    def title(self) -> str | None:
+        """What was open when it was last looked at. Any thread."""
+
+    def look_at_title(self) -> None:
+        """Note what is open now."""
+
+    def cell_begins(self, cell: str) -> None:
+        """A cell is about to run."""
+
+    def cell_ended(self, cell: str, result: object) -> None:
+        """A cell has run."""

@@ -1,0 +1,269 @@
+"""ipykernel's kernel with every step overridden that would harm a host.
+
+Each override says what the original does, as in :mod:`hostkernel.kernel.shell`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from ipykernel.ipkernel import IPythonKernel
+from IPython.core.error import StdinNotImplementedError
+from traitlets import Any as AnyTrait
+from traitlets import Type
+
+from .intake import IntakeKernel
+from .sharing import Sharing
+from .shell import HostShell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+__all__ = ["HostIPythonKernel"]
+
+log = logging.getLogger("hostkernel.kernel")
+
+_LOOK = 0.2  # seconds that a host may take to say what is open
+
+
+class HostIPythonKernel(IntakeKernel):
+    """The kernel that speaks to clients."""
+
+    shell_class = Type(HostShell)
+    owner = AnyTrait()
+    control_msg_types = [*IPythonKernel.control_msg_types, "hostkernel_request"]
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(owner=kwargs["parent"].owner, **kwargs)
+        self._requests: set[asyncio.Task[Any]] = set()
+        self._running: set[asyncio.Task[Any]] = set()
+        self._open = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._open.set()
+        self._idle.set()
+        for kind in ("comm_open", "comm_msg", "comm_close"):
+            self.shell_handlers[kind] = partial(self._with_callbacks, self.shell_handlers[kind])
+        self._sharing = Sharing()
+        self._renewals = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is being served, or waits because the host is busy. Any thread."""
+        return self._turns.any_late or not self._idle.is_set()
+
+    def _tell_that_the_host_is_busy(self, header: Mapping[str, Any]) -> None:
+        if not self._idle.is_set():  # It waits for another cell, as in any kernel.
+            return
+        name = self.owner.host.name
+        self._tell(f"{name} is busy: this cell runs when it is free again.\n", {"header": header})
+
+    def tell_that_it_shares(self) -> None:
+        """Tell a client whose first cell runs now, if others hold the kernel too."""
+        parent = self.get_parent("shell")
+        if self._sharing.is_news(parent.get("header", {})):
+            text = (
+                f"This kernel is shared: another notebook is open on this {self.owner.host.name} "
+                "(names are common to both, and a restart is a restart for both).\n"
+            )
+            self._tell(text, parent)
+
+    def _tell(self, text: str, parent: Mapping[str, Any]) -> None:
+        content = {"name": "stderr", "text": text}
+        self.session.send(self.iopub_socket, "stream", content, parent, ident=b"stream.stderr")
+
+    async def dispatch_shell(self, msg: Any, /, *args: Any, **kwargs: Any) -> None:
+        """Original; held back while the kernel is about to end or restart."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._requests.add(task)
+        try:
+            await self._open.wait()
+            self._running.add(task)
+            self._idle.clear()
+            # Original: an interrupt may get between a cell and its answer, or its "idle".
+            with self.owner.interrupter.shielded():
+                await super().dispatch_shell(msg, *args, **kwargs)
+        finally:
+            self._requests.discard(task)
+            self._running.discard(task)
+            self.owner.interrupter.disarm()
+            if not self._running:  # a comm message overtakes a cell that awaits
+                self._idle.set()
+
+    async def quiesce(self, seconds: float | None) -> None:
+        """Let no further request begin, and wait for the one that runs.
+
+        Args:
+            seconds: how long to wait at most, None for as long as it takes.
+        """
+        self._open.clear()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), seconds)
+
+    def reopen(self) -> None:
+        """Serve the requests that were held back, now that the shell is a new one."""
+        self._renewals += 1
+        self._open.set()
+
+    def cancel_requests(self) -> None:
+        """Give up the requests that are still waiting."""
+        for task in self._requests:
+            task.cancel()
+
+    def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
+        """Original: tells only ``sys.stdout``, which the host may have taken away."""
+        super().set_parent(ident, parent, channel)
+        if channel == "shell":
+            for stream in self.owner.streams:
+                stream.set_parent(parent)
+
+    # Signals. Originals: set SIGINT's handler around every message and every async cell.
+
+    def pre_handler_hook(self) -> None:
+        """Leave SIGINT alone."""
+
+    def post_handler_hook(self) -> None:
+        """Leave SIGINT alone."""
+
+    @contextmanager
+    def _cancel_on_sigint(self, future: asyncio.Future[Any]) -> Iterator[None]:
+        interrupter = self.owner.interrupter
+        loop = self.io_loop.asyncio_loop
+        interrupter.cancel = lambda: loop.call_soon_threadsafe(future.cancel)
+        try:
+            yield
+        finally:
+            interrupter.cancel = None
+
+    def _send_interrupt_children(self) -> None:
+        # Original: SIGINT to the process, or to its whole group.
+        self.owner.interrupter.fire()
+
+    def _with_callbacks(self, handler: Callable[..., Any], *args: Any) -> Any:
+        # Comms call the user's code: interruptible.
+        with self.owner.interrupter.armed():
+            return handler(*args)
+
+    async def do_execute(self, code: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Original: an interrupt at the cell's very edge leaves the request unanswered."""
+        try:
+            with self.owner.interrupter.shielded(False):
+                reply: dict[str, Any] = await super().do_execute(code, *args, **kwargs)
+        except (KeyboardInterrupt, SystemExit, Exception) as error:
+            log.debug("the shell failed", exc_info=True)
+            return self._failure(error)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            return self._failure(error)
+        return reply
+
+    def _failure(self, error: BaseException) -> dict[str, Any]:
+        return {
+            "status": "error",
+            "ename": type(error).__name__,
+            "evalue": str(error),
+            "traceback": traceback.format_exception_only(error),
+            "execution_count": self.shell.execution_count,
+            "user_expressions": {},
+            "payload": [],
+        }
+
+    def raw_input(self, prompt: str = "") -> str:
+        """Original; refused where the host must never wait for a person."""
+        self._refuse_to_wait("input()")
+        answer: str = super().raw_input(prompt)
+        return answer
+
+    def getpass(self, *args: Any, **kwargs: Any) -> str:
+        """Original; refused where the host must never wait for a person."""
+        self._refuse_to_wait("getpass()")
+        answer: str = super().getpass(*args, **kwargs)
+        return answer
+
+    def _refuse_to_wait(self, what: str) -> None:
+        if self.owner.settings.stdin == "refuse":
+            message = (
+                f'{what} is refused here, since kernel.stdin = "refuse": '
+                f"{self.owner.host.name} would stand still until somebody answers"
+            )
+            raise StdinNotImplementedError(message)
+
+    def do_complete(self, code: str, cursor_pos: int) -> Any:
+        """Completion may run the user's code: interruptible."""
+        with self.owner.interrupter.armed():
+            return super().do_complete(code, cursor_pos)
+
+    def do_inspect(self, *args: Any, **kwargs: Any) -> Any:
+        """Inspection may run the user's code: interruptible."""
+        with self.owner.interrupter.armed():
+            return super().do_inspect(*args, **kwargs)
+
+    # Endings. Originals: kill the host's children and stop loops that may be the host's.
+
+    async def shutdown_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Answer, and leave the rest to the policy."""
+        restart = bool(parent["content"].get("restart", False))
+        content = {"status": "ok", "restart": restart}
+        self.session.send(stream, "shutdown_reply", content, parent, ident=ident)
+        self.owner.shutdown_requested(restart=restart)
+
+    async def hostkernel_request(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Our own control message, which no policy blocks.
+
+        Content: ``{"action": "stop" | "restart" | "interrupt" | "status", "exit_host": bool}``,
+        or ``{"action": "attach" | "detach", "holder": ...}``, see :class:`Holder`; with
+        ``"look": true`` the title is looked at anew if the host is idle. The reply is a
+        ``hostkernel_reply`` with ``status`` ``"ok"``, ``state`` ``"busy"`` or ``"idle"``,
+        ``title``, ``holders`` and ``renewals``, the number of restarts in place; or with
+        ``status`` ``"error"``, ``ename`` and ``evalue``.
+        """
+        try:
+            if parent["content"].get("look") and not self.is_busy:
+                await self._look_at_title()
+            reply = self._obey(parent["content"])
+        except Exception as error:
+            reply = {"status": "error", "ename": type(error).__name__, "evalue": str(error)}
+        self.session.send(stream, "hostkernel_reply", reply, parent, ident=ident)
+
+    def _obey(self, content: Mapping[str, Any]) -> dict[str, Any]:
+        action = str(content["action"])
+        if action == "attach":
+            self._sharing.attach(content["holder"])
+        elif action == "detach":
+            self._sharing.detach(content["holder"])
+        else:
+            self.owner.request(action, exit_host=bool(content.get("exit_host")))
+        state = "busy" if self.is_busy else "idle"
+        holders, renewals = self._sharing.holders, self._renewals
+        title = self.owner.title
+        answer = {"state": state, "title": title, "holders": holders, "renewals": renewals}
+        return {"status": "ok", **answer}
+
+    async def _look_at_title(self) -> None:
+        """Have the host's main thread look, if it is free. Control thread."""
+        seen, here = asyncio.Event(), asyncio.get_running_loop()
+
+        def look() -> None:
+            self.owner.look_at_title()
+            here.call_soon_threadsafe(seen.set)
+
+        self.io_loop.asyncio_loop.call_soon_threadsafe(look)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(seen.wait(), _LOOK)
+
+    # Subshells run cells on another thread, which is fatal to most hosts' API.
+
+    @property
+    def kernel_info(self) -> dict[str, Any]:
+        """Original: offers subshells."""
+        info: dict[str, Any] = super().kernel_info
+        if not self.owner.host.thread_safe:
+            info["supported_features"].remove("kernel subshells")
+        return info

@@ -66,13 +66,14 @@ def _folder() -> Path:
     return Path(get_tmp_directory())
 
 
-def _listen(address: tuple[str, str], interpreter: Sequence[str]) -> None:
+def _listen(interpreter: Sequence[str]) -> tuple[str, str]:
     import debugpy
 
     # Its adapter is a program for a real Python, which an application's executable is not; and
     # the children of the host are none of its business.
     debugpy.configure(python=interpreter[0], subProcess=False)
-    debugpy.listen((address[0], int(address[1])))
+    host, port = debugpy.listen(("127.0.0.1", 0))
+    return str(host), str(port)
 
 
 def _refusal(request: dict[str, Any], error: Exception) -> dict[str, Any]:
@@ -129,11 +130,9 @@ class LateDebuggerKernel(IPythonKernel):
             return
         _folder().mkdir(mode=0o700, parents=True, exist_ok=True)
         if _address is None:
-            address = client.get_host_port()
             # A thread that ends: debugpy traces the one that asks it to listen.
             with ThreadPoolExecutor(1) as asking:
-                asking.submit(_listen, address, self.owner.host.interpreter()).result()
-            _address = address
+                _address = asking.submit(_listen, self.owner.host.interpreter()).result()
         client.debugpy_host, client.debugpy_port = _address
         debugger.debugpy_initialized = True
 

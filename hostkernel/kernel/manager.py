@@ -263,6 +263,8 @@ class HostKernelManager:
         if embedding is None or threading.current_thread() is not threading.main_thread():
             return
         numbers = self._ending_signals
+        for number in numbers:  # also while the kernel stops, and in a host that goes on then
+            signal.signal(number, lambda number, _frame: self._on_signal(number))
         if not numbers and driver.mode == "served" and embedding.interrupter.python_has_ctrl_c:
             numbers = (signal.SIGINT,)
         if numbers:
@@ -277,10 +279,10 @@ class HostKernelManager:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
         self._signalled = True
-        if embedding is not None:
-            self.request_stop(signal.Signals(number).name, exit_host=owned)
-        elif owned:
+        if embedding is None and owned:
             self.host.quit()
+        # Where the kernel is stopping by now, the host is ended next.
+        self.request_stop(signal.Signals(number).name, exit_host=owned)
 
     def _give_up(self) -> None:
         driver, self._driver = self._driver, None
@@ -365,7 +367,7 @@ class HostKernelManager:
             self._embedding.renew()
             return
         self._end(ending.reason)
-        if ending.action == "exit-host":
+        if ending.action == "exit-host" or (self._signalled and self._ending_signals):
             self.host.quit()
 
     def _host_ends(self) -> None:
@@ -390,10 +392,6 @@ class HostKernelManager:
             self._dismantle(self._driver)
         finally:
             self._become_idle()
-        if threading.current_thread() is threading.main_thread():
-            # A host that goes on without its kernel still ends by the same signals.
-            for number in self._ending_signals:
-                signal.signal(number, lambda number, _frame: self._on_signal(number))
         self.plugins.notify("hostkernel_stopped", kernel=self, reason=reason)
         return self._report
 

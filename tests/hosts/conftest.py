@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hosts.kinds import KINDS, arguments
-from hosts.runs import Run, need
+from hosts.runs import SECONDS, Run, need, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,13 +47,15 @@ def each(
 ) -> Run:
     """One host of each kind, for all tests of the module."""
     env = {"DISPLAY": request.getfixturevalue("display")} if kind == "window" else {}
-    return start_run(*arguments(kind, tmp_path_factory.mktemp("program")), **env)
+    run = start_run(*arguments(kind, tmp_path_factory.mktemp("program")), **env)
+    wait_for(lambda: run.files() or run.process.poll() is not None, "a kernel", 2 * SECONDS)
+    return run
 
 
 @pytest.fixture(scope="module")
 def client(each: Run) -> BlockingKernelClient:
-    """The module's client of that host."""
-    return each.client()
+    """The module's client of that host, whose window may still have to be drawn."""
+    return each.client(2 * SECONDS)
 
 
 @pytest.fixture(scope="session", autouse=True)

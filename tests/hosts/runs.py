@@ -84,13 +84,13 @@ class Run:
 
         return wait_for(look, "a connection file")[0]
 
-    def client(self) -> BlockingKernelClient:
-        """A new client that knows the connection file and nothing else."""
+    def client(self, seconds: float = SECONDS) -> BlockingKernelClient:
+        """A new client that knows the connection file and nothing else; ``seconds`` until ready."""
         client = BlockingKernelClient(connection_file=str(self.file()))
         client.load_connection_file()
         client.start_channels()
         self._clients.append(client)
-        client.wait_for_ready(timeout=SECONDS)
+        client.wait_for_ready(timeout=seconds)
         return client
 
     def hostkernel(self, *args: str) -> str:

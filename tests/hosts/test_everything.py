@@ -15,6 +15,9 @@ from kernel.live import busy, cell, control, finish, value
 if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
 
+# A window draws itself before anything else, which takes its time without a graphics card.
+pytestmark = pytest.mark.timeout(300)
+
 
 def ask(client: BlockingKernelClient, request: str) -> dict[str, Any]:
     """The content of the reply to a request on the shell channel."""

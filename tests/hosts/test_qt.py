@@ -264,6 +264,25 @@ def test_the_program_goes_on_without_its_kernel(start: Callable[..., Program]) -
     assert run.end() == 5
 
 
+STOP_AND_CTRL_C = """
+import os, signal, hostkernel
+shell = get_ipython()
+own = shell.atexit_operations
+def in_the_midst():
+    os.kill(os.getpid(), signal.SIGINT)
+    own()
+shell.atexit_operations = in_the_midst
+hostkernel.stop()
+"""
+
+
+def test_ctrl_c_while_the_kernel_stops(start: Callable[..., Program]) -> None:
+    run = start(Program)
+    run.client().execute(STOP_AND_CTRL_C)
+    assert run.end() == 0
+    assert "Traceback" not in run.output
+
+
 def test_a_client_may_end_the_program_where_the_settings_say_so(
     start: Callable[..., Program],
 ) -> None:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
+# A window draws itself before anything else, which takes its time without a graphics card.
+pytestmark = pytest.mark.timeout(300)
+
 SAY = "print('started', flush=True)\n"
 PUMPED = ("qt", "window")  # these own their main loop
 

@@ -43,6 +43,7 @@ class KernelSession:
 
     def __init__(self, owner: Owner) -> None:
         self._atexit = AtexitRecord()
+        self._answers = False
         comms.take()
         self._restraint = Restraint(_IPYKERNELS_LOG, "ipykernel.comm", "Comm")
         self._app: HostKernelApp = HostKernelApp.instance(
@@ -79,6 +80,7 @@ class KernelSession:
         with self._atexit.recording(), plain_loops():
             self._initialize()
         self._app.kernel.start()
+        self._answers = True
         # The manager has one entry of its own, which does all of this and more.
         self._atexit.unregister()
         return self._app.taken(info)
@@ -156,8 +158,9 @@ class KernelSession:
         app, kernel = self._app, self._app.kernel
         try:
             if kernel is not None:
-                app.drain()
-                app.leave_loop()
+                if self._answers:
+                    app.drain()
+                    app.leave_loop()
                 kernel.leave_debugger()
                 self._close_shell()
                 app.cancel_service_tasks()

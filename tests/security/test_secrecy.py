@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 TESTS = Path(__file__).parent.parent
 # The file is there for a moment, as a kernel's is, and gone when the session ends.
 SUITE = """
-import subprocess, sys, pytest
-from hosts.runs import wait_for
+import subprocess, sys, time, pytest
 from hostkernel.connection import ConnectionInfo
 
 @pytest.fixture
@@ -27,7 +26,8 @@ def info(request, tmp_path):
     info = ConnectionInfo.fresh(encrypted=True)
     info.write(folder / "kernel-1.json")
     knows = request.config.pluginmanager.get_plugin("secrecy").knows
-    wait_for(lambda: knows(key(info)) and knows(secret(info)), "the watcher")
+    while not (knows(key(info)) and knows(secret(info))):
+        time.sleep(0.01)
     (folder / "kernel-1.json").unlink()
     return info
 
@@ -49,6 +49,11 @@ LEAKS = {
 }
 
 
+both = pytest.mark.parametrize(
+    "workers", [(), ("-p", "xdist", "-n", "2")], ids=["alone", "workers"]
+)
+
+
 @pytest.fixture
 def suite() -> Iterator[Path]:
     """Not below the folder that is searched when these very tests have ended."""
@@ -60,28 +65,41 @@ def suite() -> Iterator[Path]:
 
 
 def run(suite: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """pytest, without the plugins that happen to be installed."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    own = {
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTHONPATH": str(TESTS),
+        "TMPDIR": str(suite.parent),
+    }
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options, "."],
         cwd=suite,
-        env=env | {"PYTHONPATH": str(TESTS), "TMPDIR": str(suite.parent)},
+        env=env | own,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=110,
         check=False,
     )
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="watched on Linux only")
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "workers"])
-def test_a_key_is_found_and_not_shown(suite: Path, workers: tuple[str, ...]) -> None:
-    if workers:
-        pytest.importorskip("xdist")
+@pytest.fixture(autouse=True)
+def watched() -> None:
+    if sys.platform != "linux":
+        pytest.skip("watched on Linux only")
+
+
+def test_a_clean_run_passes(suite: Path) -> None:
     (suite / "test_clean.py").write_text(SUITE)
-    done = run(suite, *workers)
+    done = run(suite)
     assert done.returncode == 0, done.stdout
     assert "2 secrets of kernels, none in what was captured" in done.stdout
 
+
+@both
+def test_a_key_is_found_wherever_it_is(suite: Path, workers: tuple[str, ...]) -> None:
+    if workers:
+        pytest.importorskip("xdist")
     tests = [f"def test_{name}(info, tmp_path):\n    {line}\n" for name, line in LEAKS.items()]
     (suite / "test_leaks.py").write_text(SUITE + "\n".join(tests))
     done = run(suite, *workers, "--tb=line", "--show-capture=no")
@@ -90,3 +108,14 @@ def test_a_key_is_found_and_not_shown(suite: Path, workers: tuple[str, ...]) -> 
     for name in LEAKS:
         assert [line for line in told if f"test_{name}" in line], f"{name}\n{done.stdout}"
     assert len(told) == len(LEAKS)
+
+
+@both
+def test_a_run_in_which_only_a_key_was_told_fails(suite: Path, workers: tuple[str, ...]) -> None:
+    if workers:
+        pytest.importorskip("xdist")
+    test = f"def test_log(info, tmp_path):\n    {LEAKS['log']}\n"
+    (suite / "test_leaks.py").write_text(SUITE + test)
+    done = run(suite, *workers)
+    assert "2 passed" in done.stdout
+    assert done.returncode == 1

@@ -97,13 +97,21 @@ class Lab:
         for item in rest:
             self.click(".lm-Menu-itemLabel", item)
 
-    def choose_kernel(self, display_name: str) -> None:
-        """In the dialog that asks for one; wait until it is shown to be idle."""
+    def choose_kernel(self, display_name: str, idle: str = "") -> None:
+        """In the dialog that asks for one; wait until it is shown to be idle.
+
+        Args:
+            display_name: what the dialog calls it.
+            idle: selector of what shows that, where there is no status bar.
+        """
         self.find(".jp-Dialog select")
         self.click(".jp-Dialog select option", display_name)
         self.click(".jp-Dialog button.jp-mod-accept")
-        self.find(".jp-Toolbar-kernelName", display_name)
-        self.find(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+        if idle:
+            self.find(".jp-Toolbar-kernelName", display_name)
+            self.find(idle)
+        else:
+            self.find(".jp-StatusBar-Widget", f"{display_name} | Idle")
 
     def cell(self, index: int) -> WebElement:
         """A code cell, scrolled to."""

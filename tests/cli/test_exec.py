@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 from launch.world import World, odd_options, wait_for
+
+from hostkernel.connection import ConnectionInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,14 +166,21 @@ def test_ctrl_c_interrupts_a_cell_that_waits_for_input(python: World) -> None:
 
 
 def test_ctrl_c_leaves_the_cells_of_others_alone(python: World) -> None:
-    first = python.start(
-        "exec", "-c", "import time; print('busy', flush=True); time.sleep(3); print('done')"
-    )
+    go = python.folder / "go"
+    wait = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)"
+    first = python.start("exec", "-c", f"print('busy', flush=True)\n{wait}\nprint('done')")
     first.until("busy")
     second = python.start("exec", "-c", "print('second')")
-    time.sleep(0.7)  # It cannot be seen from outside that it waits for its turn.
+    port = ConnectionInfo.read(Path(python.kernels()[0]["connection_file"])).shell_port
+
+    def is_there() -> bool:
+        found = psutil.Process(second.process.pid).net_connections()
+        return port in {each.raddr.port for each in found if each.raddr}
+
+    wait_for(is_there, "the second client")
     second.interrupt()
     assert second.end() == 130
+    go.touch()
     assert first.end() == 0
     assert first.stdout == "busy\ndone\n"
 

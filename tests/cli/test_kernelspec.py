@@ -21,7 +21,7 @@ def specs(world: World) -> Path:
 
 def installed(world: World, *args: str) -> dict[str, Any]:
     """What the one kernelspec says that this installs; read as Jupyter does."""
-    done = world.run("kernelspec", "install", *args, "--json")
+    done = world.run("kernelspec", "install", "--json", *args)
     assert done.returncode == 0, done.stderr
     [record] = json.loads(done.stdout)
     manager = KernelSpecManager(kernel_dirs=[str(Path(record["folder"]).parent)])

@@ -150,6 +150,7 @@ def test_a_session_in_an_open_blender(
     assert int(world.exec(COUNT)) == before + 1
 
 
+@pytest.mark.timeout(300)
 def test_notebook_7(
     world: World, install: Callable[..., None], browse: Callable[[str], Lab]
 ) -> None:
@@ -163,6 +164,7 @@ def test_notebook_7(
     nbformat.write(book, world.folder / "work" / "book.ipynb")
     notebook = browse("notebook")
     notebook.open("book.ipynb", "notebooks")
-    notebook.choose_kernel("hostkernel: running kernel")
+    idle = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
+    notebook.choose_kernel("hostkernel: running kernel", idle)
     assert f"in {kernel['pid']}" in notebook.run(0)
     assert world.exec("print('alive')") == "alive"

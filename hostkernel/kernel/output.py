@@ -89,9 +89,29 @@ class CellStream(OutStream):
         self.host = host
         self._threads = threads
         self._unsent = False
+        self._writer: Mapping[str, Any] = {}
+        self._buffer: frozenset[tuple[str, Any]] = frozenset()
 
     def write(self, string: str) -> int | None:
-        """Write to the client of the cell that prints, else to the host."""
+        """Write to the client of the cell that prints, else to the host.
+
+        Original: does the same for a cell. It is written out here, as in a cell that prints a
+        lot each call counts.
+        """
+        parent = self._parent_header.get(None)
+        if not parent or not self._is_here():
+            return self._write_for_others(string)
+        with self._buffer_lock:
+            if parent is not self._writer:
+                self._writer, self._buffer = parent, frozenset(parent.items())
+            self._buffers[self._buffer].write(string)
+        if not self._flush_pending:
+            self._schedule_flush()
+        # Not before: a flush meanwhile would clear it and may have come too early.
+        self._unsent = True
+        return len(string)
+
+    def _write_for_others(self, string: str) -> int | None:
         if not isinstance(string, str):
             message = f"write() argument must be str, not {type(string).__name__}"
             raise TypeError(message)
@@ -100,16 +120,16 @@ class CellStream(OutStream):
             return self._write_host(string)
         token = self._parent_header.set(parent)
         try:
-            written: int | None = super().write(string)
+            return self.write(string)
         finally:
             self._parent_header.reset(token)
-            # Not before: a flush meanwhile would clear it and may have come too early.
-            self._unsent = True
-        return written
+
+    def _is_here(self) -> bool:
+        # A forked child must not touch the parent's sockets.
+        return self.pub_thread is not None and os.getpid() == self._master_pid
 
     def _parent(self) -> Mapping[str, Any] | None:
-        # A forked child must not touch the parent's sockets.
-        if self.pub_thread is None or os.getpid() != self._master_pid:
+        if not self._is_here():
             return None
         return self._parent_header.get(None) or self._threads.parent()
 

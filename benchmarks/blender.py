@@ -19,7 +19,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import psutil
-from kernels import Contender, Lab
+from kernels import CONTENDERS, Contender, Lab
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,15 +36,19 @@ _IDLE_SECONDS = 30.0
 _PLAY = ("--python", str(_HERE / "play.py"))
 
 
+MISSING = next(each.lacks for each in CONTENDERS if each.key == "blender-window")
+
+
 def _alone(*args: str) -> Contender:
     return Contender("alone", "Blender alone", ("-c", _EXEC, *_BLENDER, *args), windowed=True)
 
 
 def _with_kernel(*args: str) -> Contender:
     argv = ("-m", "hostkernel", "run", "-f", _FILE, "--host", "blender", *_SETTINGS, "--", *args)
-    return Contender("window", "Blender, window", argv, windowed=True)
+    return Contender("blender-window", "Blender, window", argv, windowed=True, lacks=MISSING)
 
 
+ALONE, WINDOW = _alone(), _with_kernel()
 _STOCK = Contender("stock", "stock ipykernel", ("-m", "ipykernel_launcher", "-f", _FILE))
 _TURNS = ("--python", str(_HERE / "one_turn_per_timer.py"), "--")
 _NAIVE = _alone(*_TURNS, sysconfig.get_path("purelib"), _FILE)

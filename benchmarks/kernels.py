@@ -124,6 +124,10 @@ def available(
     return [item for item in chosen if item.title not in left_out], left_out
 
 
+def _cell(code: str) -> dict[str, object]:
+    return {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
+
+
 class Kernel:
     """A kernel that is starting, and a client of it.
 
@@ -137,6 +141,7 @@ class Kernel:
         self._context: zmq.Context[Any] = zmq.Context()
         # Its ports refuse until it is up: ask for them more often than every 100 ms.
         self._context.setsockopt(zmq.RECONNECT_IVL, 1)
+        self._context.setsockopt(zmq.RCVHWM, 0)
         client = KernelClient(connection_file=str(file), context=self._context)
         client.load_connection_file()
         self._session = client.session
@@ -145,6 +150,7 @@ class Kernel:
         self.process = _spawn(command, env, log)
         self._shell: zmq.Socket[bytes] = client.connect_shell()
         self._iopub: zmq.Socket[bytes] = client.connect_iopub()
+        self._control: zmq.Socket[bytes] = client.connect_control()
 
     @property
     def output(self) -> str:
@@ -156,32 +162,59 @@ class Kernel:
         self._request("kernel_info_request", {}, {self._shell: ("kernel_info_reply", None)})
         return time.perf_counter() - self.began
 
-    def round_trip(self) -> float:
-        """Run the cell ``pass``; seconds until both its reply and "idle" are there."""
-        content = {"code": "pass", "silent": False, "store_history": True, "allow_stdin": False}
+    def round_trip(self, code: str = "pass") -> float:
+        """Run a cell; seconds until both its reply and "idle" are there."""
         ends: Ends = {self._shell: ("execute_reply", "ok"), self._iopub: ("status", "idle")}
         began = time.perf_counter()
-        self._request("execute_request", content, ends)
+        self._request("execute_request", _cell(code), ends)
+        return time.perf_counter() - began
+
+    def interrupt(self) -> float:
+        """Seconds from an interrupt of ``sleep(100)`` to the reply."""
+        asked = self._send(self._shell, "execute_request", _cell("import time; time.sleep(100)"))
+        self._wait(asked, {self._iopub: ("execute_input", None)})
+        time.sleep(0.3)  # it sleeps by now
+        began = time.perf_counter()
+        self._send(self._control, "interrupt_request", {})
+        self._wait(
+            asked, {self._shell: ("execute_reply", "error"), self._iopub: ("status", "idle")}
+        )
+        return time.perf_counter() - began
+
+    def restart(self) -> float:
+        """Seconds from the request for a restart in place to kernel_info of the fresh kernel."""
+        began = time.perf_counter()
+        self._send(self._control, "shutdown_request", {"restart": True})
+        self._wait(None, {self._iopub: ("status", "starting")})
+        self._request("kernel_info_request", {}, {self._shell: ("kernel_info_reply", None)})
         return time.perf_counter() - began
 
     def _request(self, kind: str, content: dict[str, object], ends: Ends) -> None:
+        self._wait(self._send(self._shell, kind, content), ends)
+
+    def _send(self, socket: zmq.Socket[bytes], kind: str, content: dict[str, object]) -> str:
+        return str(self._session.send(socket, kind, content)["header"]["msg_id"])
+
+    def _wait(self, request: str | None, ends: Ends) -> None:
         missing = dict(ends)
         poller = zmq.Poller()
         for socket in missing:
             poller.register(socket, zmq.POLLIN)
-        identity = self._session.send(self._shell, kind, content)["header"]["msg_id"]
         deadline = time.monotonic() + _PATIENCE
         while missing:
             ready = poller.poll(500)
             for socket, _ in ready:
-                if self._is(socket, identity, *ends[socket]):
+                if self._is(socket, request, *ends[socket]):
                     missing.pop(socket, None)
             if not ready:
-                self._check(kind, deadline)
+                self._check(f"{ends[next(iter(missing))]}", deadline)
 
-    def _is(self, socket: zmq.Socket[bytes], identity: str, kind: str, state: str | None) -> bool:
+    def _is(
+        self, socket: zmq.Socket[bytes], request: str | None, kind: str, state: str | None
+    ) -> bool:
         _, message = self._session.recv(socket, mode=0)
-        if message["parent_header"].get("msg_id") != identity or message["msg_type"] != kind:
+        parent = message["parent_header"].get("msg_id")
+        if request not in {None, parent} or message["msg_type"] != kind:
             return False
         content = message["content"]
         return state in {None, content.get("execution_state"), content.get("status")}
@@ -190,12 +223,13 @@ class Kernel:
         if self.process.poll() is None and time.monotonic() < deadline:
             return
         state = f"status {self.process.returncode}" if self.process.returncode else "silent"
-        raise SystemExit(f"no answer to {kind} ({state}):\n{self.output}")
+        raise SystemExit(f"no {kind} ({state}):\n{self.output}")
 
     def close(self) -> None:
         """End it."""
         self._shell.close(linger=0)
         self._iopub.close(linger=0)
+        self._control.close(linger=0)
         self._context.term()
         _end(self.process)
 
@@ -244,6 +278,17 @@ class Lab:
             seconds = time.perf_counter() - began
         _end(process)
         return seconds
+
+    def python(self, *args: str) -> str:
+        """Run a program here; what it printed."""
+        command = [sys.executable, *args]
+        env = self._env(CONTENDERS[0])
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment of kernels without a window."""
+        return self._env(CONTENDERS[0])
 
     def _env(self, contender: Contender) -> dict[str, str]:
         homes = {name: str(self._folder / name) for name in _HOMES}

@@ -171,9 +171,36 @@ class CellStream(OutStream):
         self._line_ended = False
         self._sent_at = 0.0
         self._timer: Any = None
+        self._writer: Mapping[str, Any] = {}
+        self._buffer: frozenset[tuple[str, Any]] = frozenset()
 
     def write(self, string: str) -> int | None:
-        """Write to the client of the cell that prints, else to the host."""
+        """Write to the client of the cell that prints, else to the host.
+
+        Original: does the same for a cell. It is written out here, as in a cell that prints a
+        lot each call counts.
+        """
+        parent = self._parent_header.get(None)
+        if not parent or not self._is_here():
+            return self._write_for_others(string)
+        if self._echoes:
+            self.show(string)
+        return self.write_for(parent, string)
+
+    def write_for(self, parent: Mapping[str, Any], string: str) -> int:
+        """Write to the client whose request has the header ``parent``. Any thread."""
+        with self._buffer_lock:
+            if parent is not self._writer:
+                self._writer, self._buffer = parent, frozenset(parent.items())
+            self._buffers[self._buffer].write(string)
+        self._line_ended = string[-1:] == "\n"
+        if not self._flush_pending or self.pub_thread.is_waited_for:
+            self._schedule_flush()
+        # Not before: a flush meanwhile would clear it and may have come too early.
+        self._unsent = True
+        return len(string)
+
+    def _write_for_others(self, string: str) -> int:
         if not isinstance(string, str):
             message = f"write() argument must be str, not {type(string).__name__}"
             raise TypeError(message)
@@ -183,21 +210,12 @@ class CellStream(OutStream):
         self.show(string)
         return self.write_for(parent, string)
 
-    def write_for(self, parent: Mapping[str, Any], string: str) -> int | None:
-        """Write to the client whose request has the header ``parent``. Any thread."""
-        token = self._parent_header.set(parent)
-        self._line_ended = string.endswith("\n")
-        try:
-            written: int | None = super().write(string)
-        finally:
-            self._parent_header.reset(token)
-            # Not before: a flush meanwhile would clear it and may have come too early.
-            self._unsent = True
-        return written
+    def _is_here(self) -> bool:
+        # A forked child must not touch the parent's sockets.
+        return self.pub_thread is not None and os.getpid() == self._master_pid
 
     def _parent(self) -> Mapping[str, Any] | None:
-        # A forked child must not touch the parent's sockets.
-        if self.pub_thread is None or os.getpid() != self._master_pid:
+        if not self._is_here():
             return None
         return self._parent_header.get(None) or self._threads.parent()
 

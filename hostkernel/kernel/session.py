@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ipykernel.ipkernel
@@ -32,6 +34,7 @@ __all__ = ["KernelSession"]
 log = logging.getLogger("hostkernel.kernel")
 
 _IPYKERNELS_LOG = "hostkernel.kernel.ipykernel"  # what it says itself, apart from what we say
+_UNTIL_COLLECTION = 1.0  # seconds from a restart
 
 
 class KernelSession:
@@ -45,6 +48,7 @@ class KernelSession:
         self._atexit = AtexitRecord()
         self._answers = False
         comms.take()
+        self._cancel_collection: Callable[[], object] = bool
         self._restraint = Restraint(_IPYKERNELS_LOG, "ipykernel.comm", "Comm")
         self._app: HostKernelApp = HostKernelApp.instance(
             owner=owner, log=logging.getLogger(_IPYKERNELS_LOG)
@@ -113,6 +117,7 @@ class KernelSession:
         """Soft restart: a fresh shell behind the same sockets, threads and key."""
         kernel = self.kernel
         # No "restarting": JupyterLab would tell its user that the kernel appears to have died.
+        self._forget_outputs()
         self._close_shell()
         with self._atexit.recording():
             kernel.shell = type(self.shell).instance(
@@ -130,6 +135,7 @@ class KernelSession:
         self._app.init_code()
         kernel._publish_status("starting", "shell")
         kernel._publish_status("idle", "shell")
+        self._collect_later()
 
     def _wire_shell(self) -> None:
         # What IPythonKernel.__init__ does with a new shell; it cannot be called for it alone.
@@ -140,6 +146,20 @@ class KernelSession:
         shell.display_pub.session = kernel.session
         shell.display_pub.pub_socket = kernel.iopub_socket
         shell.configurables.append(kernel.comm_manager)
+
+    def _forget_outputs(self) -> None:
+        # Else IPython does it, and then collects the garbage of the whole host, which is most of
+        # the time of a restart.
+        hook = self.shell.displayhook
+        hook.do_full_cache = False
+        hook._ = hook.__ = hook.___ = ""
+
+    def _collect_later(self) -> None:
+        # What the cells defined is full of cycles, and may be large.
+        self._cancel_collection()
+        loop = self.kernel.io_loop
+        collection = loop.call_later(_UNTIL_COLLECTION, gc.collect)
+        self._cancel_collection = partial(loop.remove_timeout, collection)
 
     def _close_shell(self) -> None:
         manager = self.kernel.comm_manager
@@ -156,6 +176,7 @@ class KernelSession:
     def close(self) -> None:
         """Take everything down, also after a start that failed half-way."""
         app, kernel = self._app, self._app.kernel
+        self._cancel_collection()
         try:
             if kernel is not None:
                 if self._answers:

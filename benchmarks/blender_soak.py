@@ -53,7 +53,9 @@ def _soak(run: Run, count: int) -> None:
         if (found := run_cell(client, code)) != expected:
             raise SystemExit(f"cell {number}, {code}: {found}")
         if number and not number % 500:
-            print(f"{number} cells, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+            found = f"descriptors and threads {run_cell(client, MEASURE)}"
+            seconds = f"{time.monotonic() - began:.0f} s"
+            print(f"{number} cells, {seconds}, {found}", file=sys.stderr, flush=True)
         if number == count // 5:
             before, memory = _measure(client), blender.memory_info().rss
     after, grown = _measure(client), blender.memory_info().rss - memory

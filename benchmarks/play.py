@@ -1,18 +1,27 @@
-"""Run in Blender: play an animation in the viewport, and print its frames per second."""
+"""Run in Blender: play an animation in the viewport, with an idle kernel and without, in turns.
 
+Usage: blender --python play.py -- ROUNDS, in a Blender that hostkernel has started. Prints
+``FRAMES with|without RATE`` for each turn, and ``FRAMES done``.
+"""
+
+import sys
 import time
+from collections.abc import Iterator
 
 import bpy
 
-SECONDS = 10.0
-state = {"frames": 0, "began": 0.0}
+SECONDS = 15.0
+UP = 15.0  # until the window is drawn
+QUIET = 12.0  # until the kernel looks for messages every 20 ms only
+frames = 0
 
 
 def count(*_: object) -> None:
-    state["frames"] += 1
+    global frames
+    frames += 1
 
 
-def begin() -> None:
+def play() -> None:
     scene = bpy.context.scene
     scene.render.fps = 240
     cube = bpy.data.objects["Cube"]
@@ -21,13 +30,28 @@ def begin() -> None:
     cube.keyframe_insert("location", frame=250)
     bpy.ops.screen.animation_play()
     bpy.app.handlers.frame_change_post.append(count)
-    state["began"] = time.monotonic()
-    bpy.app.timers.register(end, first_interval=SECONDS)
 
 
-def end() -> None:
-    rate = state["frames"] / (time.monotonic() - state["began"])
-    print(f"FRAMES {rate:.3f}", flush=True)
+def turns(rounds: int) -> Iterator[float]:
+    """What to do, and how long to wait behind it."""
+    import hostkernel
+
+    yield UP
+    play()
+    for number in range(rounds):
+        # Which of the two comes first alternates.
+        for kind in ("with", "without") if number % 2 else ("without", "with"):
+            if kind == "with" and hostkernel.current() is None:
+                hostkernel.start("blender")
+            elif kind == "without" and hostkernel.current() is not None:
+                hostkernel.stop()
+            yield QUIET
+            before, began = frames, time.monotonic()
+            yield SECONDS
+            print(f"FRAMES {kind} {(frames - before) / (time.monotonic() - began):.3f}", flush=True)
+    print("FRAMES done", flush=True)
+    while True:
+        yield 60.0
 
 
-bpy.app.timers.register(begin, first_interval=20.0)
+bpy.app.timers.register(turns(int(sys.argv[-1])).__next__)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from hostkernel import Host, HostSettings, Launch, LaunchRequest, hookimpl
 
 if TYPE_CHECKING:
+    from hostkernel.errors import LaunchError
     from hostkernel.host import Kernel
 
 
@@ -30,6 +31,9 @@ class OddSettings(HostSettings):
     title: str = ""
     """Python expression for the open document's name."""
 
+    advice: str = ""
+    """What to do when it does not start."""
+
     stubborn: bool = False
     """Do not end when asked to."""
 
@@ -50,6 +54,9 @@ class OddHost(Host):
         )
         argv = self.settings.program or (sys.executable, "-c", script)
         return Launch((*argv, *request.args), windowed=self.settings.windowed)
+
+    def advise(self, error: LaunchError) -> str | None:
+        return f"{self.settings.advice} ({error.status})" if self.settings.advice else None
 
     def main(self, kernel: Kernel, args: tuple[str, ...]) -> None:
         exec(self.settings.main, {"kernel": kernel, "args": args})

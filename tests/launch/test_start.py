@@ -153,6 +153,10 @@ def test_a_host_in_a_container_counts_processes_for_itself(world: World) -> None
         ("def launch(self, request): 1 / 0", "Broken.launch: ZeroDivisionError"),
         ("def launch(self, request): return None", "Broken.launch: TypeError: returned None"),
         ("def launch(self, request): return Launch()", "should return a Launch that starts"),
+        (
+            "launch = lambda *_: Launch(('false',))\n    def advise(self, error): 1 / 0",
+            "Broken.advise: ZeroDivisionError",
+        ),
         ("def __init__(self, settings): raise SystemExit(0)", "Broken.__init__: SystemExit: 0"),
         ("def veto(self): return 'not today'", "broken: not today"),
         ("def main(self, kernel, args): pass", "ended without starting its kernel"),
@@ -199,8 +203,9 @@ def test_a_program_that_is_not_there(world: World) -> None:
 
 def test_a_host_that_dies_before_the_bootstrap(world: World) -> None:
     before = "import sys; print('last words', flush=True); sys.exit(7)"
-    result = world.run_odd(*odd(before=before))
+    result = world.run_odd(*odd(before=before, advice="ask somebody"))
     assert result.returncode == 3
+    assert "ask somebody (7)" in result.stderr
     assert "it ended with status 7 before its kernel was up" in result.stderr
     assert "| last words" in result.stderr
     assert f"command: {sys.executable} -c" in result.stderr

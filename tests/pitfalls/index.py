@@ -7,7 +7,7 @@ sees to it that every one of them exists.
 
 from __future__ import annotations
 
-__all__ = ["ELSEWHERE", "HELD", "NOT_HERE", "PITFALLS"]
+__all__ = ["HELD", "NOT_HERE", "PITFALLS"]
 
 PITFALLS = {
     1: "process-wide objects stay changed after the kernel is closed",
@@ -199,7 +199,18 @@ _REST = {
     24: ("tests/jupyter/test_attach.py::test_the_second_notebook_is_told_that_it_shares",),
     26: ("tests/pitfalls/test_pitfalls.py::test_p26_a_kernel_comes_and_goes_quietly",),
     27: ("tests/pitfalls/test_pitfalls.py::test_p27_no_event_loop_is_the_current_one",),
-    31: ("tests/launch/test_bootstrap.py::test_another_minor_version_is_told",),
+    30: (
+        "tests/kernel/test_interpreter.py::test_children_are_started_with_it",
+        "tests/hosts/test_children.py::test_child_interpreters",
+    ),
+    31: (
+        "tests/launch/test_bootstrap.py::test_another_minor_version_is_told",
+        "tests/doctor/test_doctor.py::test_a_package_of_another_version",
+    ),
+    32: (
+        "tests/kernel/test_stdin.py::test_refused",
+        "tests/kernel/test_stdin.py::test_interrupted",
+    ),
     38: ("tests/pitfalls/test_pitfalls.py::test_p38_tasks_that_are_pending_at_the_end",),
     40: (
         "tests/test_connection.py::test_secrets_are_masked",
@@ -228,9 +239,3 @@ NOT_HERE = {
     "between HostLoop.start() and stop()",
 }
 """Why a pitfall has no test."""
-
-ELSEWHERE = {
-    30: "tests/kernel/test_interpreter.py",
-    32: "tests/kernel/test_stdin.py",
-}
-"""Modules that hold a pitfall and come with other work; move these into the tables above."""

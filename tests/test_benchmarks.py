@@ -15,10 +15,11 @@ SCRIPTS = {
     "roundtrip": ("--rounds", "2", "--count", "3"),
     "startup": ("--count", "2"),
 }
+LIFECYCLE = ("--rounds", "1", "--count", "1")
 
 
 def run(name: str, *args: str) -> str:
-    command = [sys.executable, str(FOLDER / f"{name}.py"), *SCRIPTS[name], *args]
+    command = [sys.executable, str(FOLDER / f"{name}.py"), *SCRIPTS.get(name, LIFECYCLE), *args]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -39,6 +40,16 @@ def test_every_row_is_measured(result: dict[str, Any]) -> None:
         assert len(series) == 2
         assert min(series) > 0
         assert row["ratio"] > 0
+
+
+@pytest.mark.timeout(300)
+def test_a_whole_life_is_measured() -> None:
+    content = json.loads(run("lifecycle", "--hosts", "asyncio", "--json"))
+    assert [row["key"] for row in content["rows"]] == ["stock", "asyncio"]
+    for row in content["rows"]:
+        figures = ("start", "stop", "restart", "interrupt", "lines", "display")
+        assert min(row[name] for name in figures) > 0
+        assert row["idle"] >= 0
 
 
 def test_the_machine_is_described_and_not_named(result: dict[str, Any]) -> None:
@@ -81,7 +92,7 @@ def test_what_cannot_run_here_is_left_out_and_named(
         ("--count", "many", "expected a number, 1 or more, not 'many'"),
     ],
 )
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize("name", [*SCRIPTS, "lifecycle"])
 def test_bad_options_are_refused(name: str, option: str, value: str, error: str) -> None:
     command = [sys.executable, str(FOLDER / f"{name}.py"), option, value]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

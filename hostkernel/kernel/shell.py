@@ -7,6 +7,7 @@ when this was written, so that an upgrade that changes them is noticed.
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 from traitlets import Type, observe
 
+from .interrupt import without_ours
 from .residue import restore_environment
 from .steps import Stepped
 from .tasks import in_a_cell
@@ -104,6 +106,11 @@ class HostShell(ZMQInteractiveShell):
         """Show it in the host's console, on stdout or 1 for stderr, if that is wished."""
         if self._owner.streams:
             self._owner.streams[stream].show(text)
+
+    def showtraceback(self, exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:
+        """Original: would show each frame of ours by which an interrupt came, which takes time."""
+        without_ours(sys.exc_info()[2] if exc_tuple is None else exc_tuple[2])
+        super().showtraceback(exc_tuple, *args, **kwargs)
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
         """Original; and the host's console shows it, if that is wished."""

@@ -123,6 +123,7 @@ READ = {
     "IPython.core.interactiveshell:InteractiveShell.init_pdb": ("4a62ef28cb1a",),
     "IPython.core.interactiveshell:InteractiveShell.init_prompts": ("805675ff0c3e",),
     "IPython.core.interactiveshell:InteractiveShell.init_sys_modules": ("9e8f65852033",),
+    "IPython.core.interactiveshell:InteractiveShell.showtraceback": ("c855697fd501",),
     "IPython.core.interactiveshell:InteractiveShell.run_cell_async": ("7423e679f095",),
     "IPython.core.interactiveshell:InteractiveShell.run_code": ("d8ba8ffffb13",),
     "IPython.core.shellapp:InteractiveShellApp._exec_file": ("049c9850e2ae",),

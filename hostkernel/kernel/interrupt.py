@@ -21,8 +21,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hostkernel.errors import WrongThreadError
-
 from . import signals
 
 if TYPE_CHECKING:
@@ -171,15 +169,21 @@ class Interrupter:
         return self._signal is None or self._signal.handles(signal.SIGINT)
 
     @property
+    def here(self) -> bool:
+        """Whether the caller is on the kernel's thread, and in no subshell."""
+        return threading.get_ident() == self._thread
+
+    @property
     def is_armed(self) -> bool:
         """Whether something that may be interrupted runs this very moment."""
         return self._armed
 
     @contextmanager
     def armed(self) -> Iterator[None]:
-        """While inside, :meth:`fire` raises KeyboardInterrupt on this thread."""
-        if threading.get_ident() != self._thread:
-            raise WrongThreadError("armed", threading.current_thread().name)
+        """While inside, :meth:`fire` raises KeyboardInterrupt. Does nothing on other threads."""
+        if not self.here:
+            yield
+            return
         outer, self._armed = self._armed, True
         try:
             yield
@@ -196,7 +200,7 @@ class Interrupter:
         Args:
             shielded: False where it is the user's code again.
         """
-        if threading.get_ident() != self._thread:
+        if not self.here:
             yield
             return
         outer, self._shielded = self._shielded, shielded

@@ -78,6 +78,9 @@ class HostIPythonKernel(IntakeKernel):
 
     async def dispatch_shell(self, msg: Any, /, *args: Any, **kwargs: Any) -> None:
         """Original; held back while the kernel is about to end or restart."""
+        if not self.owner.interrupter.here:
+            await super().dispatch_shell(msg, *args, **kwargs)
+            return
         task = asyncio.current_task()
         assert task is not None
         self._requests.add(task)

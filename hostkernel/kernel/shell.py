@@ -143,6 +143,8 @@ class HostShell(ZMQInteractiveShell):
     async def run_cell_async(self, raw_cell: str, *args: Any, **kwargs: Any) -> Any:
         """Run a cell, each step of it where the host wants it and interruptible."""
         owner = self._owner
+        if not owner.interrupter.here:  # In a subshell, as in a stock kernel.
+            return await super().run_cell_async(raw_cell, *args, **kwargs)
         if not kwargs.get("silent"):
             self.kernel.tell_that_it_shares()
         owner.cell_begins(raw_cell)

@@ -1,0 +1,45 @@
+"""Subshells: where the host's API may be used off its thread, and refused elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hosts.runs import SECONDS
+from kernel.live import busy, control, finish, value
+
+if TYPE_CHECKING:
+    from kernel.live import LiveHost
+
+SAFE = "class Safe(LiveHost):\n    thread_safe = True"
+
+
+def test_refused(host: LiveHost) -> None:
+    host.start()
+    client = host.client()
+    assert "kernel subshells" not in client.kernel_info(reply=True)["content"]["supported_features"]
+    reply = control(client, "create_subshell_request")
+    assert (reply["status"], reply["ename"]) == ("error", "SubshellsUnavailable")
+    assert "live runs cells on its main thread only" in reply["evalue"]
+    assert value(client, "1 + 1") == "2"
+
+
+@pytest.mark.parametrize("code", ["print('beside')", "import asyncio; await asyncio.sleep(0.01)"])
+def test_a_cell_runs_beside_another(host: LiveHost, code: str) -> None:
+    host.do(SAFE)
+    host.start("Safe")
+    client, other = host.client(), host.client()
+    subshell = control(client, "create_subshell_request")["subshell_id"]
+    waiting = "go = []\nimport time; print('started')\nwhile not go: time.sleep(0.01)"
+    request = busy(client, waiting)
+    message = other.session.msg(
+        "execute_request", {"code": f"{code}; go.append(1)", "silent": False}
+    )
+    message["header"]["subshell_id"] = subshell
+    other.shell_channel.send(message)
+    reply = other.get_shell_msg(timeout=SECONDS)["content"]
+    assert reply["status"] == "ok", reply["traceback"]
+    assert finish(client, request).status == "ok"
+    assert control(client, "delete_subshell_request", subshell_id=subshell)["status"] == "ok"
+    host.drop_clients()
+    assert host.stop() == []

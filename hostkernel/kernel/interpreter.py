@@ -37,6 +37,9 @@ _UNINSTALL = (
     "import runpy, sys; sys.prefix = sys.argv.pop(1); "
     "runpy.run_module('pip', run_name='__main__', alter_sys=True)"
 )
+# A second name that multiprocessing gives to __main__. Applications free a __main__ of theirs
+# without regard to who else has it, and crash when they look through sys.modules at their end.
+_ALIAS = "__mp_main__"
 _PLACED = re.compile(r"(-t|--target|--prefix|--root|--user)(=|$)")
 
 
@@ -137,7 +140,10 @@ class _Processes:
     def install(self) -> None:
         """Begin, with the first cell: the import takes a third of a kernel's start."""
         if self._spawn is None:
+            known = _ALIAS in sys.modules
             self._spawn = importlib.import_module("multiprocessing.spawn")
+            if not known:
+                sys.modules.pop(_ALIAS, None)
             self._original = self._spawn.get_preparation_data
             self._spawn.get_preparation_data = self._prepare
 

@@ -225,7 +225,8 @@ class Interrupter:
             self.later(_GRACE, self._break_if_stuck)
 
     def _break_if_stuck(self) -> None:
-        if self._is_stuck:
+        # A cell that runs by now has begun since then, and nobody wants it interrupted.
+        if self._is_stuck and not self._armed:
             self._break()
 
     def _break(self) -> None:

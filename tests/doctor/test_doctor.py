@@ -267,7 +267,7 @@ def test_an_address_that_is_not_ours(prevented: Report) -> None:
 
 
 def test_a_folder_that_others_may_write_to(prevented: Report) -> None:
-    fix = prevented.fix("runtime folder", "other users may write to its folder")
+    fix = prevented.fix("runtime folder", "other users may")
     assert fix.startswith("chmod 700 ")
 
 
@@ -292,7 +292,7 @@ def no_folder(world: World) -> None:
 @pytest.mark.parametrize(
     ("spoil", "problem", "fix"),
     [
-        (owned_by_another, "this belongs to another user (uid 54321)", "sudo chown -R $USER "),
+        (owned_by_another, "another user (uid 54321)", "sudo chown -R $USER "),
         (no_folder, "cannot be written", "export JUPYTER_RUNTIME_DIR="),
     ],
 )
@@ -329,7 +329,7 @@ def test_a_host_that_is_not_there(world: World) -> None:
 @pytest.mark.parametrize(
     ("python", "problem"),
     [
-        ("3.10", "its Python is 3.10, and 3.11 or newer is needed"),
+        ("3.10", "Blender 4.0's Python"),
         ("3.99", "its Python is 3.99, and none was found to fetch packages with"),
     ],
 )
@@ -344,6 +344,8 @@ def test_the_python_inside(world: World, python: str, problem: str) -> None:
     report = examine(world, "--host", "blender", HOSTKERNEL_HOSTS__BLENDER__EXECUTABLE=str(program))
     assert report.status == 1
     assert report.fix("host blender", problem)
+    if python == "3.10":  # There is no more to say of a Blender that cannot be used.
+        return
     assert "--set hosts.blender.background=true" in report.fix("host blender", "needs a display")
 
 

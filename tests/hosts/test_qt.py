@@ -226,8 +226,12 @@ def test_gui_magic_names_the_loop_that_runs_anyway(window: Run) -> None:
 
 def test_it_is_listed_with_its_title(window: Run) -> None:
     window.client()
-    [kernel] = json.loads(window.hostkernel("list", "--json"))
-    assert (kernel["host"], kernel["title"]) == ("qt", EXAMPLE.name)
+
+    def listed() -> bool:
+        [kernel] = json.loads(window.hostkernel("list", "--json"))
+        return (kernel["host"], kernel["title"]) == ("qt", "A Qt window")
+
+    wait_for(listed, "the title of the window")
 
 
 @pytest.mark.parametrize(("end", "status"), [("app.exit(7)", 7), ("window.close()", 0)])

@@ -122,8 +122,8 @@ def test_a_cell_that_blocks_is_interrupted(client: BlockingKernelClient, code: s
 def test_a_cell_that_awaits_is_interrupted(client: BlockingKernelClient) -> None:
     request = busy(client, SAY + "import asyncio; await asyncio.sleep(100)")
     control(client, "interrupt_request")
-    # What a stock kernel says of it too.
-    assert finish(client, request).ename == "CancelledError"
+    # What a stock kernel says of it too, by where it is.
+    assert finish(client, request).ename in {"CancelledError", "KeyboardInterrupt"}
 
 
 @pytest.mark.parametrize("code", ["input('name? ')", "__import__('getpass').getpass()"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -59,8 +60,10 @@ def texts(file: Path) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("runner", RUNNERS)
-@pytest.mark.parametrize("host", ["python", "qt", "blender", "blender-background"])
+@pytest.mark.parametrize(
+    ("host", "runner"),
+    [*itertools.product(["python", "qt", "blender"], RUNNERS), ("blender-background", "nbclient")],
+)
 def test_a_notebook_runs_unattended(
     world: World, install: Callable[..., None], host: str, runner: str
 ) -> None:

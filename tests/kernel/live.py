@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import zmq
-from hosts.runs import SECONDS, Run, wait_for
+from hosts.runs import BUSY, SECONDS, Run, wait_for
 from jupyter_client.blocking.client import BlockingKernelClient
 
 MODES = ("pumped", "shared", "served", "thread")
@@ -225,6 +225,8 @@ def finish(client: BlockingKernelClient, request: str) -> Reply:
 
 
 def _text(content: dict[str, Any]) -> str:
+    if BUSY in content.get("text", ""):
+        return ""
     return content.get("text") or content.get("data", {}).get("text/plain") or ""
 
 

@@ -38,14 +38,14 @@ os.write(2, b"by write\\n")
 None
 """
     assert sorted(value(started.client(), code).splitlines()) == ["by puts", "by write"]
-    assert sorted(started.output[since:].splitlines()) == ["by puts", "by write"]
+    assert {"by puts", "by write"} <= set(started.output[since:].splitlines())
 
 
 def test_children(started: LiveHost) -> None:
     since = len(started.output)
     code = "import subprocess; subprocess.run(['echo', 'of the child']); None"
     assert value(started.client(), code) == "of the child\n"
-    assert started.output[since:] == "of the child\n"
+    assert "of the child\n" in started.output[since:]
 
 
 def test_it_is_live(started: LiveHost) -> None:

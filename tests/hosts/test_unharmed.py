@@ -202,7 +202,7 @@ def test_a_cell_that_runs_the_hosts_loop(client: BlockingKernelClient, kind: str
         pytest.skip("this host has no loop of its own")
     request = client.execute(NESTED[kind] + "; 'first'")
     others = [client.execute(f"'{number}'") for number in range(5)]
-    assert finish(client, request).text == "'first'"
+    assert finish(client, request).text.endswith("'first'")  # Blender tells of its redraws
     for number, other in enumerate(others):
         assert finish(client, other).text == f"'{number}'"
 

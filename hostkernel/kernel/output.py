@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary, WeakSet
 
+import zmq
 from ipykernel.iostream import IOPubThread, OutStream
 from jupyter_client.session import extract_header
 
@@ -111,6 +112,15 @@ class PubThread(IOPubThread):
     def _handle_subscription(self, frames: list[bytes]) -> None:
         """Original: an empty message of a client's stops the greeting of all."""
         super()._handle_subscription([frame for frame in frames if frame])
+
+    def _really_send(self, *args: Any, **kwargs: Any) -> None:
+        """Original: takes no notice of who subscribes just then, until something else comes in.
+
+        ZeroMQ's descriptor tells of an event once, and sending uses that up.
+        """
+        super()._really_send(*args, **kwargs)
+        if not self.closed and self.socket.get(zmq.EVENTS) & zmq.POLLIN:
+            self._xpub_stream.flush(zmq.POLLIN)
 
     def schedule(self, f: Callable[[], object]) -> None:
         """Original: returns at once, always."""

@@ -83,3 +83,13 @@ def killed_while_a_reply_is_due(host: LiveHost, file: Path) -> int:
         assert leaver.stdout.readline() == b"due\n"
         leaver.kill()
     return leaver.returncode
+
+
+def test_who_comes_while_output_goes_out_is_greeted_too(host: LiveHost) -> None:
+    """Sending uses up what ZeroMQ tells of a subscription: one in a hundred was not seen."""
+    host.start()
+    client = host.quick_client()
+    for _ in range(200):
+        request = client.execute("pass")
+        host.quick_client().stop_channels()  # it has waited for its greeting
+        finish(client, request)

@@ -40,6 +40,7 @@ READ = {
     "ipykernel.iostream:IOPubThread.__init__": ("27093efd0b65", "4262dd5c593c"),
     "ipykernel.iostream:IOPubThread._handle_subscription": ("9750739fa646",),
     "ipykernel.iostream:IOPubThread.schedule": ("383e26214d54",),
+    "ipykernel.iostream:IOPubThread._really_send": ("91bc03b88b48",),
     "ipykernel.iostream:OutStream.__init__": ("4e4012ea3458",),
     "ipykernel.iostream:OutStream._flush": ("31919e6a3459",),
     "ipykernel.iostream:OutStream._schedule_flush": ("b8ef59bea033",),

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import zmq
-from hosts.runs import wait_for
+from hosts.runs import SECONDS, wait_for
 from jupyter_core.utils import ensure_event_loop
-from kernel.live import LiveHost, cell, finish, quick_client
+from kernel.live import LiveHost, cell, control, finish, quick_client
 from kernel.test_soak import READ, WATCH_ATEXIT
 
 if TYPE_CHECKING:
@@ -57,6 +57,12 @@ def test_fifty_clients(live: Callable[..., LiveHost], mode: str) -> None:
     host.start()
     stays = host.quick_client()
     assert cell(stays, "import time; print(1); time.sleep(0.5)").status == "ok"
+    # On every channel: a connection counts once it has been accepted.
+    control(stays, "kernel_info_request")
+    asking = stays.execute("input()", allow_stdin=True)
+    stays.get_stdin_msg(timeout=SECONDS)
+    stays.input("")
+    assert finish(stays, asking).status == "ok"
     before = host.do(READ)
     pending = stays.execute("import time; time.sleep(0.5); 'still here'", stop_on_error=False)
     file = host.file()

@@ -41,6 +41,14 @@ _COMMAND_ENVIRONMENT = {
 }
 
 
+def _is_text(code: str) -> bool:
+    try:
+        code.encode()
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
+    return True
+
+
 class HostDisplayHook(ZMQShellDisplayHook):
     """Publishes results."""
 
@@ -150,6 +158,8 @@ class HostShell(ZMQInteractiveShell):
         owner.cell_begins(raw_cell)
         self.kernel.trace_cell()
         in_a_cell.set(True)
+        if not _is_text(raw_cell):
+            kwargs["store_history"] = False  # the history's thread would end by it
         coroutine = super().run_cell_async(raw_cell, *args, **kwargs)
         try:
             result = await Stepped(coroutine, self._step)

@@ -12,10 +12,13 @@ import os, threading
 FILE = os.path.abspath("soak.blend")
 bpy.ops.wm.read_homefile(use_factory_startup=True)
 made = bpy.ops.wm.save_as_mainfile(filepath=FILE)
-"""
 
-# At times one more: IPython opens its history's journal for moments, in a thread of its own.
-MEASURE = "(len(os.listdir('/proc/self/fd')), threading.active_count())"
+def descriptors():
+    # IPython's history has its journal open for moments, in a thread of its own.
+    names = map(os.path.realpath, os.scandir("/proc/self/fd"))
+    return sum(not name.endswith("-journal") for name in names)
+"""
+MEASURE = "(descriptors(), threading.active_count())"
 
 _LOADS = (
     "bpy.ops.wm.open_mainfile(filepath=FILE)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,21 @@ def test_history(client: BlockingKernelClient) -> None:
     found = ask(client, client.history(hist_access_type="search", pattern="*of a k*", raw=True))
     assert found["history"][-1][2] == "'one of a kind'"
     assert "one of a kind" in value(client, "%history -l 1")
+
+
+def test_the_history_outlives_what_it_cannot_keep(
+    client: BlockingKernelClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As browsers write it.
+    monkeypatch.setattr(client.session, "pack", lambda it: json.dumps(it, default=str).encode())
+    reply = ask(client, client.execute("'half a pair: \ud83d'"))
+    assert reply["ename"] == "UnicodeEncodeError"
+    session = value(client, "get_ipython().history_manager.session_number")
+    value(client, "'after that'")
+    found = ask(client, client.history(hist_access_type="tail", n=1, raw=True, output=False))
+    assert found["history"][-1][2] == "'after that'"
+    saver = "get_ipython().history_manager.save_thread.is_alive()"
+    assert value(client, f"{session}, {saver}") == f"({session}, True)"
 
 
 @pytest.mark.parametrize(

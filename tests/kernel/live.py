@@ -240,13 +240,19 @@ def value(client: BlockingKernelClient, code: str) -> str:
 def busy(client: BlockingKernelClient, code: str) -> str:
     """Begin a cell; back once it says ``started``. It must print that."""
     request = client.execute(code)
+    wait_started(client, request)
+    return request
+
+
+def wait_started(client: BlockingKernelClient, request: str) -> None:
+    """Wait until a cell that was asked for says ``started``."""
     while True:
         message = client.get_iopub_msg(timeout=SECONDS)
         if message["parent_header"].get("msg_id") != request:
             continue
         assert message["msg_type"] != "error", message["content"]
         if "started" in (message["content"].get("text") or ""):
-            return request
+            return
 
 
 def control(client: BlockingKernelClient, kind: str, **content: Any) -> dict[str, Any]:

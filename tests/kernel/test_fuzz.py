@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hosts.runs import SECONDS, wait_for
 from kernel.live import LiveHost, cell, control, finish
-from kernel.test_soak import READ, RESIDENT, WATCH_ATEXIT
+from kernel.test_soak import READ, RESIDENT, WATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ KEPT = f"import ctypes; ctypes.CDLL(None).malloc_trim(0); {RESIDENT}"
 @pytest.fixture(params=("pumped", "shared"))
 def fuzzed(request: pytest.FixtureRequest, live: Callable[..., LiveHost]) -> LiveHost:
     host = live(request.param, dev=False)
-    host.do(WATCH_ATEXIT)
+    host.do(WATCH)
     host.start()
     return host
 

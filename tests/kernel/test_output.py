@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hosts.runs import SECONDS
-from kernel.live import LiveHost, busy, cell, control, finish, value
+from kernel.live import LiveHost, busy, cell, control, finish, value, wait_started
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -317,12 +317,14 @@ def test_the_hosts_loop_ticks_on_between_cells(
     client = host.client()
     code = "print('started', flush=True)\nfor n in range(20_000): print(n)"
     first, second = busy(client, code), client.execute(code)
-    client.execute("import time; time.sleep(60)")
+    third = client.execute("import time; print('started', flush=True); time.sleep(60)")
     turn = host.post("counts['turns']")
     finish(client, first)
     finish(client, second)
+    wait_started(client, third)
     assert turn.here
     control(client, "interrupt_request")
+    assert finish(client, third).ename == "KeyboardInterrupt"
     host.drop_clients()
     host.stop()
 

@@ -18,8 +18,9 @@ ROUNDS = 200
 WARM_UP = 20
 MEGABYTES = 10.0  # that the host may grow by, once it is warm
 
-# Run inside the host before anything of ours is: who is called when the process ends.
-WATCH_ATEXIT = """
+# Run inside the host before anything of ours is: who is called when the process ends, and which
+# files are open. IPython's history has its journal open for moments, in a thread of its own.
+WATCH = """
 import atexit, gc, logging, os, threading
 exits = []
 register, unregister = atexit.register, atexit.unregister
@@ -30,11 +31,19 @@ def unregistering(function):
     exits[:] = [each for each in exits if each != function]
     return unregister(function)
 vars(atexit).update(register=registering, unregister=unregistering)
+def descriptors():
+    opened = []
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            opened.append(os.readlink(f"/proc/self/fd/{number}"))
+        except FileNotFoundError:
+            pass
+    return sum(not name.removesuffix(" (deleted)").endswith("-journal") for name in opened)
 """
 READ = """
 gc.collect()
 {
-    "descriptors": len(os.listdir("/proc/self/fd")),
+    "descriptors": descriptors(),
     "threads": sorted(thread.name for thread in threading.enumerate()),
     "native threads": len(os.listdir("/proc/self/task")),
     "log handlers": sum(handler() is not None for handler in logging._handlerList),
@@ -48,7 +57,7 @@ RESIDENT = "int(open('/proc/self/statm').read().split()[1]) * os.sysconf('SC_PAG
 def soaked(request: pytest.FixtureRequest, live: Callable[..., LiveHost]) -> LiveHost:
     """A host of these tests alone."""
     host = live(request.param, dev=False)
-    host.do(WATCH_ATEXIT)
+    host.do(WATCH)
     return host
 
 

@@ -10,6 +10,7 @@ other than in a connection file, fails the run. Linux only: elsewhere nothing is
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import re
@@ -33,8 +34,9 @@ PRUNED = ("chromium", "site-packages", "__pycache__")
 SMALL = 1 << 16  # bytes that a connection file may have
 
 # From <sys/inotify.h>
-CLOSE_WRITE, MOVED_TO, CREATE = 0x8, 0x80, 0x100
+CLOSE_WRITE, MOVED_TO, CREATE, OVERFLOW = 0x8, 0x80, 0x100, 0x4000
 ONLYDIR, DONT_FOLLOW, ISDIR = 0x01000000, 0x02000000, 0x40000000
+GONE = (errno.ENOENT, errno.ENOTDIR, errno.EACCES)
 EVENT = struct.Struct("iIII")
 
 
@@ -46,6 +48,8 @@ class Keys:
         self._folder = folder
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._watch = self._libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        assert self._watch >= 0, os.strerror(ctypes.get_errno())
+        self._blind = ""
         self._folders: dict[int, tuple[Path, bool]] = {}
         self._over, self._over_end = os.pipe()
         self._add(beside, deep=False)
@@ -60,6 +64,7 @@ class Keys:
         self._enter(self._folder)
         os.close(self._over)
         os.close(self._watch)
+        assert not self._blind, f"not everything could be watched: {self._blind}"
 
     def _run(self) -> None:
         while True:
@@ -73,14 +78,22 @@ class Keys:
         number = self._libc.inotify_add_watch(self._watch, os.fsencode(folder), mask)
         if number >= 0:
             self._folders[number] = folder, deep
+        elif (error := ctypes.get_errno()) not in GONE:
+            self._blind = f"{folder}: {os.strerror(error)}"
 
     def _enter(self, folder: Path) -> None:
         """Watch a folder and those below, and read what was there before."""
-        for place, folders, files in os.walk(folder):
-            self._add(Path(place), deep=True)
-            folders[:] = [name for name in folders if name not in PRUNED]
-            for name in files:
-                self._read(Path(place, name))
+        self._add(folder, deep=True)  # first: what comes after the listing is told
+        try:
+            with os.scandir(folder) as found:
+                entries = list(found)
+        except OSError:
+            return
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                self._read(Path(entry))
+            elif entry.name not in PRUNED:
+                self._enter(Path(entry))
 
     def _take_events(self) -> None:
         try:
@@ -91,6 +104,8 @@ class Keys:
             return
 
     def _on_event(self, number: int, mask: int, name: str) -> None:
+        if mask & OVERFLOW:
+            self._enter(self._folder)
         folder, deep = self._folders.get(number, (None, False))
         if folder is None or not name:
             return

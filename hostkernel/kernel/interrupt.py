@@ -19,15 +19,16 @@ import sys
 import threading
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import signals
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable, Iterator
     from types import FrameType, TracebackType
 
-__all__ = ["Interrupter", "PrivateSignal", "without_ours"]
+__all__ = ["Cancel", "Interrupter", "PrivateSignal", "without_ours"]
 
 log = logging.getLogger("hostkernel.kernel")
 
@@ -120,6 +121,27 @@ def _free_signal(candidates: tuple[str, ...]) -> int | None:
     return None
 
 
+class Cancel:
+    """Cancels a cell's future, on its loop.
+
+    Attributes:
+        done: whether that has happened: whatever the cell does next, it is told first.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any]) -> None:
+        self.done = False
+        self._loop = loop
+        self._future = future
+
+    def request(self) -> None:
+        """Have it done as soon as the loop comes to it. Any thread."""
+        self._loop.call_soon_threadsafe(self._do)
+
+    def _do(self) -> None:
+        self.done = True
+        self._future.cancel()
+
+
 class Interrupter:
     """Interrupts what the kernel runs. Made on the kernel's thread.
 
@@ -130,12 +152,11 @@ class Interrupter:
 
     Attributes:
         later: calls a function some seconds later, in another thread; called on any thread.
-        cancel: cancels the cell that is suspended in an ``await``, if there is one; called on
-            any thread.
+        cancel: for the cell that is suspended in an ``await``, if there is one.
     """
 
     def __init__(self, step_seconds: Callable[[], float]) -> None:
-        self.cancel: Callable[[], None] | None = None
+        self.cancel: Cancel | None = None
         self.later: Callable[[float, Callable[[], None]], None] | None = None
         self._step_seconds = step_seconds
         self._armed = False
@@ -152,7 +173,7 @@ class Interrupter:
         if self._armed or self._is_stuck:
             raise KeyboardInterrupt
         if self.cancel is not None:  # meanwhile the cell has come to an await
-            self.cancel()
+            self._cancel(self.cancel)
 
     @property
     def _is_stuck(self) -> bool:
@@ -220,9 +241,26 @@ class Interrupter:
             self._break()
             return
         if (cancel := self.cancel) is not None:
-            cancel()
+            self._cancel(cancel)
         if self.later is not None:
             self.later(_GRACE, self._break_if_stuck)
+
+    def _cancel(self, cancel: Cancel) -> None:
+        cancel.request()
+        self._look_again(cancel, _RESEND)
+
+    def _look_again(self, cancel: Cancel, after: tuple[float, ...]) -> None:
+        if after and self.later is not None:
+            self.later(after[0], partial(self._break_unless_done, cancel, after[1:]))
+
+    def _break_unless_done(self, cancel: Cancel, after: tuple[float, ...]) -> None:
+        # The cell may have been the loop's next before it was cancelled, and not come back.
+        if cancel.done or self.cancel is not cancel:
+            return
+        if self._armed:
+            self._break()
+        else:
+            self._look_again(cancel, after)
 
     def _break_if_stuck(self) -> None:
         # A cell that runs by now has begun since then, and nobody wants it interrupted.

@@ -18,6 +18,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Type
 
 from .intake import IntakeKernel
+from .interrupt import Cancel
 from .sharing import Sharing
 from .shell import HostShell
 
@@ -136,8 +137,7 @@ class HostIPythonKernel(IntakeKernel):
     @contextmanager
     def _cancel_on_sigint(self, future: asyncio.Future[Any]) -> Iterator[None]:
         interrupter = self.owner.interrupter
-        loop = self.io_loop.asyncio_loop
-        interrupter.cancel = lambda: loop.call_soon_threadsafe(future.cancel)
+        interrupter.cancel = Cancel(self.io_loop.asyncio_loop, future)
         try:
             yield
         finally:

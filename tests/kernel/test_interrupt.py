@@ -86,6 +86,22 @@ def test_whatever_awaits(main_host: LiveHost, code: str) -> None:
     assert value(client, "1 + 1") == "2"
 
 
+def test_a_cell_whose_turn_comes_before_its_end(main_host: LiveHost) -> None:
+    """It waited when it was cancelled, but was the loop's next, and does not wait again."""
+    client = main_host.client()
+    code = f"""
+import asyncio, time
+asyncio.get_running_loop().call_soon(time.sleep, 0.3)
+{SAY}
+await asyncio.sleep(0)
+while True: pass
+"""
+    request = busy(client, code)
+    interrupt(client)
+    assert finish(client, request).ename == "KeyboardInterrupt"
+    assert value(client, "1 + 1") == "2"
+
+
 @pytest.mark.parametrize("code", ["input('name? ')", "__import__('getpass').getpass()"])
 def test_input_can_be_interrupted_and_answered(main_host: LiveHost, code: str) -> None:
     client = main_host.client()

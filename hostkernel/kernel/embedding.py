@@ -104,10 +104,12 @@ class Embedding:
 
     def bring_up(self) -> None:
         """Start everything. Runs as one step of the kernel's loop."""
+        # First, so that it is last at the end: a kernel whose file is gone has left no trace.
+        self._undo.callback(self._endpoint.withdraw)
+        self._undo.callback(self._endpoint.close)
         self._keep_ledger()
         self._take_signals()
         self.threads = Threads()
-        self._undo.callback(self._endpoint.close)
         self._session = KernelSession(self)
         self._undo.callback(self._session.close)
         self.interpreter = Interpreter(self.host, self._in_a_cell)
@@ -125,7 +127,6 @@ class Embedding:
         self._furnish()
         self.residue.settle()
         self._undo.callback(self.kernel.cancel_requests)
-        self._undo.callback(self._endpoint.withdraw)
         self._endpoint.publish(info, host=self.host.name, title=self._title())
 
     def watch_the_host(self, host_ends: Callable[[], None]) -> None:

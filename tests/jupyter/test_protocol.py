@@ -1,4 +1,4 @@
-"""jupyter_kernel_test has the same to say of each host as of stock ipykernel."""
+"""Each host passes what stock ipykernel passes of jupyter_kernel_test."""
 
 from __future__ import annotations
 
@@ -47,23 +47,21 @@ def stock(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[str, st
     return outcomes(World(tmp_path_factory.mktemp("stock")), "python3", cache)
 
 
-def words(found: dict[str, str]) -> dict[str, str]:
-    """Without the details."""
-    return {name: outcome.partition(":")[0] for name, outcome in found.items()}
-
-
 def test_all_of_it_is_tried(stock: dict[str, str]) -> None:
-    said = list(words(stock).values())
+    said = list(stock.values())
     assert said.count("passed") >= 30
-    assert "skipped" not in said, stock
+    assert not [each for each in said if each.startswith("skipped")], stock
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_host_does_what_stock_ipykernel_does(
+def test_each_host_passes_what_stock_ipykernel_passes(
     stock: dict[str, str], cache: Path, world: World, install: Callable[..., None], kind: str
 ) -> None:
     install("--name", "host", *arguments(kind, world.folder))
     found = outcomes(world, "host", cache)
-    assert words(found) == words(stock), sorted(found.items() - stock.items())
+    assert found.keys() == stock.keys()
+    # Stock loses its welcome now and then, to a client that comes while something is sent.
+    behind = {name: found[name] for name in stock if stock[name] == "passed" != found[name]}
+    assert not behind
     assert list(world.processes()) == []
     assert world.kernels() == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,6 +25,7 @@ _Config = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="Use this file in place of a project file."),
 ]
+_Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 _Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated."),
@@ -40,7 +42,7 @@ def show(
     config: _Config = None,
     overrides: _Set = None,
     origin: Annotated[bool, typer.Option("--origin", help="Say where each value is set.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    as_json: _Json = False,
 ) -> None:
     """Show every setting as it is in effect here, as a settings file."""
     from hostkernel.config import render
@@ -58,13 +60,27 @@ def show(
 
 
 @app.command()
-def check(config: _Config = None, overrides: _Set = None) -> None:
+def check(config: _Config = None, overrides: _Set = None, as_json: _Json = False) -> None:
     """Check the settings: every problem of every place at once, exit status 2 if there is one."""
-    tables, plugins, settings = _load(config, overrides)
-    if any(problem.plugin in map(str, settings.plugins.paths) for problem in plugins.problems):
-        raise typer.Exit(USAGE)
+    from hostkernel.errors import ConfigError, Problem
+
+    try:
+        tables, plugins, settings = _load(config, overrides)
+    except ConfigError as error:
+        if not as_json:
+            raise
+        _write_json({"files": [], "problems": [asdict(problem) for problem in error.problems]})
+        raise typer.Exit(USAGE) from None
+    local = set(map(str, settings.plugins.paths))
+    broken = [problem for problem in plugins.problems if problem.plugin in local]
     files = [str(place.path) for place in tables.places if place.state == "used"]
-    _write(f"ok: {', '.join(files) or 'no files, only defaults'}\n")
+    if as_json:
+        problems = [Problem(each.plugin, each.reason) for each in broken]
+        _write_json({"files": files, "problems": [asdict(problem) for problem in problems]})
+    elif not broken:
+        _write(f"ok: {', '.join(files) or 'no files, only defaults'}\n")
+    if broken:
+        raise typer.Exit(USAGE)
 
 
 @app.command()
@@ -90,13 +106,19 @@ def init(
 
 
 @app.command("path")
-def show_places(config: _Config = None, overrides: _Set = None) -> None:
+def show_places(config: _Config = None, overrides: _Set = None, as_json: _Json = False) -> None:
     """Show where settings files are looked for, the strongest first, and which are used."""
     from hostkernel.config import gather
 
     tables = gather(overrides or (), config=config)
-    for place in reversed(tables.places):
-        _write(f"{place.state:<10}  {place.kind:<7}  {_where(place)}\n")
+    places = tables.places[::-1]
+    if as_json:
+        _write_json(
+            [{"state": one.state, "kind": one.kind, "path": str(one.path)} for one in places]
+        )
+    else:
+        for place in places:
+            _write(f"{place.state:<10}  {place.kind:<7}  {_where(place)}\n")
     for problem in tables.problems:
         say(str(problem))
 

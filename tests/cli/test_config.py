@@ -154,6 +154,36 @@ def test_check_tells_every_problem_of_every_place_at_once(
     )
 
 
+def test_check_tells_programs_what_it_tells_people(
+    config: Config, project: Path, tmp_path: Path
+) -> None:
+    user = save(tmp_path / "user/hostkernel/hostkernel.toml", "")
+    result = config("check", "--json")
+    assert (result.returncode, json.loads(result.stdout)) == (
+        0,
+        {"files": [str(user)], "problems": []},
+    )
+    file = save(project / "hostkernel.toml", "[kernel]\nlog_levle = 'info'\n")
+    result = config("check", "--json")
+    assert (result.returncode, result.stderr) == (2, "")
+    assert json.loads(result.stdout)["problems"] == [
+        {
+            "source": str(file),
+            "line": 2,
+            "key": "kernel.log_levle",
+            "message": "unknown key",
+            "text": "log_levle = 'info'",
+            "expected": None,
+            "nearest": "kernel.log_level",
+        }
+    ]
+    save(project / "hostkernel.toml", 'plugins.paths = ["none.py"]\n')
+    result = config("check", "--json")
+    assert result.returncode == 2
+    [problem] = json.loads(result.stdout)["problems"]
+    assert problem["source"] == str(project / "none.py")
+
+
 @pytest.mark.parametrize("command", ["show", "check", "init", "schema"])
 def test_every_command_fails_on_bad_settings(config: Config, project: Path, command: str) -> None:
     result = config(command, "--set", "kernel.log_level=loud")
@@ -252,6 +282,9 @@ def test_path_tells_every_place_the_strongest_first(
         ["absent", "site", str(tmp_path / "site/hostkernel/hostkernel.toml")],
     ]
     assert f"{user}:1: not TOML" in result.stderr
+    project_place, user_place, _ = json.loads(config("path", "--json").stdout)
+    assert project_place == {"state": "absent", "kind": "project", "path": str(project)}
+    assert user_place == {"state": "unreadable", "kind": "user", "path": str(user)}
     file = save(project / "hostkernel.toml", "")
     assert config("path").stdout.splitlines()[0].split() == ["used", "project", str(file)]
     named = config("path", "--config", "x.toml").stdout.splitlines()[0]

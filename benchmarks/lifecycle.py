@@ -65,6 +65,7 @@ class Stock:
         client.start_channels()
         self._answered(client)
         start = time.perf_counter() - began
+        client.wait_for_ready(timeout=60)  # on iopub too
         self._interrupt(client)  # the first renders the first traceback
         interrupt = median(self._interrupt(client) for _ in range(3))
         began = time.perf_counter()

@@ -136,6 +136,8 @@ class Endpoint:
 
     def withdraw(self) -> None:
         """Remove our file; give a launcher's back as it was. Never in a forked child."""
+        if self.info.hostkernel is None:
+            return  # never published
         if os.getpid() != self._pid or not self._is_still_ours():
             return
         if self._launcher is None:

@@ -214,9 +214,9 @@ class BlenderHost(Host):
         windowed = self._has_window(own)
         if windowed:
             self._need_display()
-        program = str(found.path) if found else "blender"
-        argv = (program, *self._options(), *own, "--python", str(request.bootstrap), *script)
-        return Launch(argv, environment(), windowed=windowed, orderly=_ORDERLY)
+        program = found.path if found else Path("blender")
+        argv = (str(program), *self._options(), *own, "--python", str(request.bootstrap), *script)
+        return Launch(argv, environment(program), windowed=windowed, orderly=_ORDERLY)
 
     def diagnose(self) -> list[Finding]:
         """Called outside: a window without a display, and a file that is not there."""

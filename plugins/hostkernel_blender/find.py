@@ -125,7 +125,7 @@ def examine(found: Installation) -> Installation:
     try:
         result = subprocess.run(
             [found.path, *options, _ASK],
-            env=os.environ | environment(),
+            env=os.environ | environment(found.path),
             capture_output=True,
             text=True,
             errors="replace",
@@ -139,14 +139,18 @@ def examine(found: Installation) -> Installation:
     return Installation(found.path, *match.groups()) if match else found
 
 
-def environment() -> dict[str, str]:
-    """The variables that Blender needs to be other than ours.
+def environment(program: Path) -> dict[str, str]:
+    """The variables that the Blender at ``program`` needs to be other than ours.
 
-    A Blender built on the system's Python takes the first python3.11 on PATH for its home: in a
-    virtual environment it would lose the system's packages, which its add-ons need.
+    A Blender built on the system's Python takes the first python3.11 on PATH for its home. In a
+    virtual environment it would lose the system's packages, which its add-ons need; beside
+    another Python it would run that one's standard library, which need not fit.
     """
     entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
     kept = [entry for entry in entries if not (Path(entry).parent / "pyvenv.cfg").is_file()]
+    home = program.resolve().parent
+    if (home / "python3").exists():
+        kept = [str(home), *(entry for entry in kept if entry != str(home))]
     return {"PATH": os.pathsep.join(kept)}
 
 

@@ -71,7 +71,7 @@ def _run(blender: Installation, code: str) -> str:
         command = [str(blender.path), *options, code]
     result = subprocess.run(
         command,
-        env=os.environ | environment(),
+        env=os.environ | environment(blender.path),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

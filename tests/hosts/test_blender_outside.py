@@ -7,10 +7,12 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hostkernel_blender import BlenderHost, BlenderSettings
+from hostkernel_blender.find import environment
 from hostkernel_blender.places import usual
 from hosts.runs import need
 
@@ -19,7 +21,6 @@ from hostkernel.host import Installation, LaunchRequest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 def find(**settings: object) -> Path:
@@ -254,6 +255,18 @@ def test_virtual_environments_leave_blenders_path(
     host = BlenderHost(BlenderSettings(executable=_program(tmp_path / "blender"), background=True))
     env = host.launch(LaunchRequest(tmp_path, (), host.find())).env
     assert env["PATH"] == os.pathsep.join(["/usr/bin", "/bin"])
+
+
+def test_blender_keeps_the_systems_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever Python is first on PATH, as one of pyenv's or conda's is."""
+    blender = Path(need(shutil.which("blender"), "Blender on PATH") or "")
+    monkeypatch.setenv("PATH", f"{sys.base_prefix}/bin{os.pathsep}{os.environ['PATH']}")
+    options = ("--background", "--factory-startup", "--python-expr")
+    ask = "import os, sys; print('home', sys.prefix, os.__file__)"
+    env = os.environ | environment(blender)
+    said = subprocess.check_output([blender, *options, ask], env=env, text=True, timeout=60)
+    [home] = [line.split()[1:] for line in said.splitlines() if line.startswith("home ")]
+    assert home == ["/usr", "/usr/lib/python3.11/os.py"]
 
 
 def _program(path: Path) -> Path:

@@ -265,3 +265,13 @@ def control(client: BlockingKernelClient, kind: str, **content: Any) -> dict[str
         if reply["parent_header"].get("msg_id") == request:
             found: dict[str, Any] = reply["content"]
             return found
+
+
+def warm_up(client: BlockingKernelClient) -> None:
+    """Have made what is made once: the debugger, and a pipe to iopub for each of the threads."""
+    assert cell(client, "import time; print(1); time.sleep(0.5)").status == "ok"
+    control(client, "debug_request", type="request", seq=1, command="debugInfo", arguments={})
+    message = client.session.msg("execute_request", {"code": "1"})
+    message["header"]["subshell_id"] = "none"
+    client.shell_channel.send(message)
+    assert finish(client, message["header"]["msg_id"]).ename == "UnknownSubshellError"

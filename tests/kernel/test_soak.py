@@ -21,7 +21,7 @@ MEGABYTES = 10.0  # that the host may grow by, once it is warm
 # Run inside the host before anything of ours is: who is called when the process ends, and which
 # files are open. IPython's history has its journal open for moments, in a thread of its own.
 WATCH = """
-import atexit, gc, logging, os, threading
+import atexit, gc, logging, os, re, threading
 exits = []
 register, unregister = atexit.register, atexit.unregister
 def registering(function, *args, **kwargs):
@@ -38,7 +38,8 @@ def descriptors():
             opened.append(os.readlink(f"/proc/self/fd/{number}"))
         except FileNotFoundError:
             pass
-    return sum(not name.removesuffix(" (deleted)").endswith("-journal") for name in opened)
+    names = [re.sub(r":\\[?\\d+\\]?$", "", name) for name in opened if "-journal" not in name]
+    return {name: names.count(name) for name in sorted(names)}
 """
 READ = """
 gc.collect()
@@ -133,9 +134,12 @@ def figures(first: dict[str, Any], last: dict[str, Any], grown: float) -> str:
     """What became of the host between the end of the warm-up and the last round."""
 
     def told(name: str) -> str:
-        before, after = (
-            len(seen) if isinstance(seen, list) else seen for seen in (first[name], last[name])
-        )
-        return f"{name} {before} -> {after}"
+        return f"{name} {_count(first[name])} -> {_count(last[name])}"
 
     return f"{ROUNDS} rounds; {', '.join(map(told, first))}; memory {grown:+.1f} MB"
+
+
+def _count(seen: Any) -> int:
+    if isinstance(seen, dict):
+        return sum(seen.values())
+    return len(seen) if isinstance(seen, list) else int(seen)

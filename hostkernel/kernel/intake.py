@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 from .debugger import LateDebuggerKernel
-from .messages import check_history_request, header_frame
+from .messages import asked, check_history_request, header_frame
 from .turns import Turns
 
 if TYPE_CHECKING:
@@ -79,12 +79,14 @@ class IntakeKernel(LateDebuggerKernel):
             if not self._asking:
                 self._drop_unasked_answers()
 
-    def _input_request(self, *args: Any, **kwargs: Any) -> Any:
+    def _input_request(self, prompt: str, ident: Any, *args: Any, **kwargs: Any) -> Any:
         # Original; in any thread of a cell's.
         self._asking += 1
+        before = asked.set(ident)
         try:
-            return super()._input_request(*args, **kwargs)
+            return super()._input_request(prompt, ident, *args, **kwargs)
         finally:
+            asked.reset(before)
             self._asking -= 1
 
     def _drop_unasked_answers(self) -> None:

@@ -12,6 +12,7 @@ import threading
 import time
 import traceback
 from contextlib import ExitStack
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from jupyter_client.jsonutil import json_clean, json_default
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     import zmq
 
-__all__ = ["HostSession", "Restraint", "check_history_request", "header_frame"]
+__all__ = ["HostSession", "Restraint", "asked", "check_history_request", "header_frame"]
 
 _PATTERN_BYTES = 50_000  # the longest that SQLite takes
 _INTEGER = 2**63  # the first that SQLite does not take
@@ -39,6 +40,10 @@ def pack(content: object) -> bytes:
     except UnicodeEncodeError:
         return json.dumps(json_clean(content), default=json_default).encode()
     return packed
+
+
+asked: ContextVar[Sequence[bytes] | None] = ContextVar("asked", default=None)
+"""Who was asked for an answer, by the identities of their connection."""
 
 
 class HostSession(Session):
@@ -68,6 +73,13 @@ class HostSession(Session):
         if content and self.auth is not None:
             self._remember(msg_list[0] if copy else bytes(msg_list[0].bytes))
         return message
+
+    def recv(self, socket: zmq.Socket[Any], *args: Any, **kwargs: Any) -> Any:
+        """Original: takes anybody's answer, also one that was on its way before the question."""
+        who, message = super().recv(socket, *args, **kwargs)
+        if asked.get() is not None and who != asked.get():
+            return None, None
+        return who, message
 
     def _remember(self, signature: bytes) -> None:
         with self._remembering:

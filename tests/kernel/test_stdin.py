@@ -45,3 +45,15 @@ def test_interrupted(each_host: LiveHost, code: str) -> None:
     assert control(client, "interrupt_request")["status"] == "ok"
     assert finish(client, request).ename == "KeyboardInterrupt"
     assert value(client, "1 + 1") == "2"
+
+
+def test_only_who_was_asked_answers(each_host: LiveHost) -> None:
+    """Another client's answer, as one that comes too late, is nobody's."""
+    each_host.start()
+    client, other = each_host.client(), each_host.client()
+    request = client.execute("input('? ')", allow_stdin=True)
+    client.get_stdin_msg(timeout=SECONDS)
+    other.input("another's answer")
+    control(other, "kernel_info_request")  # by its answer that has arrived, too
+    client.input("an answer")
+    assert finish(client, request).text == "'an answer'"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -169,17 +170,24 @@ class Kernel:
         self._request("execute_request", _cell(code), ends)
         return time.perf_counter() - began
 
-    def interrupt(self) -> float:
-        """Seconds from an interrupt of ``sleep(100)`` to the reply."""
+    def interrupt(self, *, by_signal: bool = False) -> float:
+        """Seconds from an interrupt of ``sleep(100)`` to the reply.
+
+        Args:
+            by_signal: by SIGINT, as a manager interrupts a stock kernel.
+        """
         asked = self._send(self._shell, "execute_request", _cell("import time; time.sleep(100)"))
         self._wait(asked, {self._iopub: ("execute_input", None)})
         time.sleep(0.3)  # it sleeps by now
         began = time.perf_counter()
-        self._send(self._control, "interrupt_request", {})
-        self._wait(
-            asked, {self._shell: ("execute_reply", "error"), self._iopub: ("status", "idle")}
-        )
-        return time.perf_counter() - began
+        if by_signal:
+            self.process.send_signal(signal.SIGINT)
+        else:
+            self._send(self._control, "interrupt_request", {})
+        self._wait(asked, {self._shell: ("execute_reply", "error")})
+        seconds = time.perf_counter() - began
+        self._wait(asked, {self._iopub: ("status", "idle")})
+        return seconds
 
     def restart(self) -> float:
         """Seconds from the request for a restart in place to kernel_info of the fresh kernel."""

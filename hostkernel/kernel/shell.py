@@ -77,6 +77,7 @@ class HostShell(ZMQInteractiveShell):
     display_pub_class = Type(HostDisplayPublisher)
     # Original: missing until the first error has been shown, which an interrupt may prevent.
     _last_traceback: list[str] | None = None
+    _shown: tuple[BaseException | None, list[str]] = (None, [])  # in the cell that runs
 
     @property
     def _owner(self) -> Owner:
@@ -123,7 +124,21 @@ class HostShell(ZMQInteractiveShell):
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
         """Original; and the host's console shows it, if that is wished."""
         super()._showtraceback(etype, evalue, stb)
+        self._shown = evalue, stb
         self.show("\n".join([*stb, ""]), 1)
+
+    def _format_exception_for_storage(
+        self, exception: BaseException, *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Original: renders for the history what has just been rendered, before it answers."""
+        shown, traceback = self._shown
+        if exception is not shown:
+            found: dict[str, Any] = super()._format_exception_for_storage(
+                exception, *args, **kwargs
+            )
+            return found
+        name, text = type(exception).__name__, str(exception)
+        return {"ename": name, "evalue": text, "traceback": traceback}
 
     @observe("exit_now")
     def _update_exit_now(self, change: Mapping[str, Any]) -> None:
@@ -166,6 +181,7 @@ class HostShell(ZMQInteractiveShell):
         except (KeyboardInterrupt, SystemExit) as error:
             owner.interrupter.disarm()
             result = self._ended_by(error, raw_cell)
+        self._shown = (None, [])
         owner.cell_ended(raw_cell, result)
         return result
 

@@ -56,6 +56,17 @@ def test_history(client: BlockingKernelClient) -> None:
     assert "one of a kind" in value(client, "%history -l 1")
 
 
+def test_the_session_as_a_notebook(client: BlockingKernelClient) -> None:
+    """With its errors as they were shown."""
+    request = client.execute("1 / 0")
+    shown = ask(client, request)["traceback"]
+    value(client, "%notebook session.ipynb")
+    saved = json.loads(value(client, "print(open('session.ipynb').read())"))
+    outputs = [output for cell in saved["cells"] for output in cell["outputs"]]
+    [error] = [output for output in outputs if output["output_type"] == "error"]
+    assert error["traceback"] == shown
+
+
 def test_the_history_outlives_what_it_cannot_keep(
     client: BlockingKernelClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,6 +119,9 @@ READ = {
     "ipykernel.zmqshell:ZMQInteractiveShell.system_piped": ("d64da95decbd",),
     "IPython.core.debugger:Pdb.__init__": ("1532a76659f0",),
     "IPython.core.interactiveshell:ExecutionInfo.__init__": ("d04d64fccd5a",),
+    "IPython.core.interactiveshell:InteractiveShell._format_exception_for_storage": (
+        "68a42f4c7824",
+    ),
     "IPython.core.interactiveshell:InteractiveShell._run_cell": ("29aa877866f9",),
     "IPython.core.interactiveshell:InteractiveShell.atexit_operations": ("2e7dbf4c4044",),
     "IPython.core.interactiveshell:InteractiveShell.init_pdb": ("4a62ef28cb1a",),
@@ -130,6 +133,7 @@ READ = {
     "IPython.core.shellapp:InteractiveShellApp._exec_file": ("049c9850e2ae",),
     "jupyter_client.connect:ConnectionFileMixin._ip_default": ("d3be9cf22ac9",),
     "jupyter_client.connect:ConnectionFileMixin._session_default": ("4b99e9d61a0e",),
+    "jupyter_client.session:Session.recv": ("21cccc6133f4",),
     "jupyter_client.session:Session.__init__": ("b84e001d8938",),
     "jupyter_client.session:Session._add_digest": ("bdc83dbb1ade",),
     "jupyter_client.session:Session.deserialize": ("c59a030708bc",),

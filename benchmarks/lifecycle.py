@@ -32,7 +32,6 @@ LIVES = (
 )
 _QT = str(ROOT / "examples" / "qt_window.py")
 _ALONE = {WINDOW.key: ALONE, "qt": Contender("qt-alone", "Qt alone", (_QT,))}  # idle by themselves
-_INTERRUPTS, _OUTPUTS = 15, 5  # a round; the machine's own noise is larger than what differs
 _LINES, _BYTES = 100_000, 100_000_000
 _PRINT = f"for n in range({_LINES}): print(n)"
 _DISPLAY = f"display({{'application/x-test': 'x' * {_BYTES}}}, raw=True)"
@@ -84,7 +83,9 @@ class Stock:
             pass
 
 
-def measure(contenders: Sequence[Contender], rounds: int, idle_seconds: float) -> Figures:
+def measure(
+    contenders: Sequence[Contender], rounds: int, samples: int, idle_seconds: float
+) -> Figures:
     figures: Figures = {contender.key: {} for contender in contenders}
 
     def note(key: str, **found: float) -> None:
@@ -95,23 +96,23 @@ def measure(contenders: Sequence[Contender], rounds: int, idle_seconds: float) -
         for number in range(rounds):
             for contender in contenders:
                 print(f"round {number + 1} of {rounds}: {contender.key}", file=sys.stderr)
-                note(contender.key, **_one_life(lab, contender, idle_seconds))
+                note(contender.key, **_one_life(lab, contender, samples, idle_seconds))
     return figures
 
 
-def _one_life(lab: Lab, contender: Contender, idle_seconds: float) -> dict[str, float]:
+def _one_life(
+    lab: Lab, contender: Contender, samples: int, idle_seconds: float
+) -> dict[str, float]:
     found = {}
     with lab.kernel(contender) as kernel:
         kernel.answered()
         kernel.round_trip()
-        outputs = [
-            (kernel.round_trip(_PRINT), kernel.round_trip(_DISPLAY)) for _ in range(_OUTPUTS)
-        ]
+        outputs = [(kernel.round_trip(_PRINT), kernel.round_trip(_DISPLAY)) for _ in range(samples)]
         lines, displays = map(median, zip(*outputs, strict=True))
         found |= {"lines": _LINES / 1000 / lines, "display": _BYTES / 1e6 / displays}
         stock = contender.key == "stock"
         kernel.interrupt(by_signal=stock)  # the first renders the first traceback
-        interrupts = [kernel.interrupt(by_signal=stock) for _ in range(_INTERRUPTS)]
+        interrupts = [kernel.interrupt(by_signal=stock) for _ in range(3 * samples)]
         found["interrupt"] = 1000 * median(interrupts)
         if not stock:
             kernel.restart()
@@ -201,11 +202,17 @@ def main() -> None:
     parser = options(__doc__ or "", [contender.key for contender in LIVES])
     parser.add_argument("--rounds", type=positive, default=3)
     parser.add_argument(
+        "--samples",
+        type=positive,
+        default=5,
+        help="outputs a round; three times as many interrupts: the machine is noisy",
+    )
+    parser.add_argument(
         "--count", type=positive, default=30, help="seconds for which an idle kernel is watched"
     )
     arguments = parser.parse_args()
     contenders, left_out = available(arguments.hosts, LIVES)
-    figures = measure(contenders, arguments.rounds, arguments.count)
+    figures = measure(contenders, arguments.rounds, arguments.samples, arguments.count)
     rows = summarize(contenders, figures)
     parameters = {"rounds": arguments.rounds, "idle seconds": arguments.count}
     Report("lifecycle", rows, left_out, parameters).show(arguments, table(rows))

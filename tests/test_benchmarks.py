@@ -15,7 +15,7 @@ SCRIPTS = {
     "roundtrip": ("--rounds", "2", "--count", "3"),
     "startup": ("--count", "2"),
 }
-LIFECYCLE = ("--rounds", "1", "--count", "1")
+LIFECYCLE = ("--rounds", "1", "--samples", "1", "--count", "1")
 
 
 def run(name: str, *args: str) -> str:

@@ -142,7 +142,7 @@ def test_cells_run_beside_a_modal_operator_of_the_users(
     run_cell(client, HOLDER)
     run_cell(client, hold)
     assert run_cell(client, CONTEXT) == IN_A_VIEW
-    assert run_cell(client, "turns > 0") == "True"
+    wait_for(lambda: run_cell(client, "turns > 0") == "True", "the operator's turn")
     (blender.folder / "let go").touch()
     wait_for(lambda: run_cell(client, "over") == "True", "the operator's end")
     (blender.folder / "let go").unlink()

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
@@ -16,10 +17,13 @@ from jupyter_client.blocking.client import BlockingKernelClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 T = TypeVar("T")
 SECONDS = 60.0
+# Without a graphics card a window compiles its shaders for eight seconds, unless they are where
+# they are for everybody.
+_CACHE = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+SHADERS = {"MESA_SHADER_CACHE_DIR": _CACHE}
 # The kernel's own word on a loaded machine, where the host's turn may take seconds.
 BUSY = "is busy: this cell runs when it is free again."
 
@@ -164,7 +168,7 @@ def environment(folder: Path) -> dict[str, str]:
     own = {name: str(folder / place) for name, place in places.items()}
     taken = ("HOSTKERNEL_", "DISPLAY", "WAYLAND_DISPLAY")
     rest = {name: value for name, value in os.environ.items() if not name.startswith(taken)}
-    return rest | own
+    return rest | own | SHADERS
 
 
 def run_cell(client: BlockingKernelClient, code: str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from hosts.runs import SHADERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -214,4 +215,4 @@ def _environment(folder: Path) -> dict[str, str]:
         (folder / place).mkdir(parents=True, exist_ok=True, mode=0o700)
     own = {name: str(folder / place) for name, place in places.items()}
     rest = {name: value for name, value in os.environ.items() if not name.startswith("HOSTKERNEL_")}
-    return rest | own
+    return rest | own | SHADERS

@@ -242,10 +242,14 @@ class _Builder:
         )
         last: deque[str] = deque(maxlen=_TAIL)
         with process:
-            for line in process.stdout or ():
-                last.append(line.rstrip())
-                if re.match(r"\s*(Collecting|Downloading|Installing)", line):
-                    self.tell(f"preparing Python {self.python}: {line.strip()}")
+            try:
+                for line in process.stdout or ():
+                    last.append(line.rstrip())
+                    if re.match(r"\s*(Collecting|Downloading|Installing)", line):
+                        self.tell(f"preparing Python {self.python}: {line.strip()}")
+            except KeyboardInterrupt:
+                process.kill()
+                raise
         if process.returncode:
             raise self._error(reason, hint, command, tuple(last))
 

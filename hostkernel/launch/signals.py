@@ -1,13 +1,14 @@
-"""Outside: Ctrl-C, SIGTERM and a closed terminal as events, in place of exceptions."""
+"""Outside: Ctrl-C, SIGTERM and a closed terminal as events, as a rule in place of exceptions."""
 
 from __future__ import annotations
 
 import signal
+from contextlib import contextmanager
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Literal, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = ["Event", "Signals"]
 
@@ -28,6 +29,7 @@ class Signals:
     def __init__(self) -> None:
         self._events: SimpleQueue[Event] = SimpleQueue()
         self._before: dict[int, object] = {}
+        self._raising = False
 
     def __enter__(self) -> Self:
         for name, event in _MEANINGS.items():
@@ -41,7 +43,21 @@ class Signals:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def _handler(self, event: Event) -> Callable[[int, object], None]:
-        return lambda _number, _frame: self._events.put(event)
+        def handle(_number: int, _frame: object) -> None:
+            if self._raising and event == "interrupt":
+                raise KeyboardInterrupt
+            self._events.put(event)
+
+        return handle
+
+    @contextmanager
+    def raising(self) -> Iterator[None]:
+        """While inside, an interrupt is a KeyboardInterrupt: there is work to break off."""
+        self._raising = True
+        try:
+            yield
+        finally:
+            self._raising = False
 
     def add(self, event: Event) -> None:
         """Add an event. Any thread."""

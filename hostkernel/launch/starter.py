@@ -121,17 +121,24 @@ def start_with_its_python(
             around_output=around_output,
         )
 
+    def furnished(orders: Orders, python: str) -> Orders:
+        try:
+            with signals.raising():
+                return prepared.furnished(orders, python, on_step)
+        except KeyboardInterrupt:
+            raise LaunchError(orders.host, "interrupted") from None
+
     def with_packages(orders: Orders) -> Started:
         known = known_python(launch.argv[0], cache)
         if known not in {None, orders.python}:
-            orders = prepared.furnished(orders, str(known), on_step)
+            orders = furnished(orders, str(known))
         try:
             return attempt(orders)
         except LaunchError as error:
             if error.python in {None, orders.python} or not _can_be_served(error.python):
                 raise
             remember_python(launch.argv[0], cache, str(error.python))
-            return attempt(prepared.furnished(orders, str(error.python), on_step))
+            return attempt(furnished(orders, str(error.python)))
 
     try:
         return with_packages(orders)

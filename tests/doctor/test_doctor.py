@@ -267,7 +267,7 @@ def test_an_address_that_is_not_ours(prevented: Report) -> None:
 
 
 def test_a_folder_that_others_may_write_to(prevented: Report) -> None:
-    fix = prevented.fix("runtime folder", "other users may")
+    fix = prevented.fix("runtime folder", "other users may write to ")
     assert fix.startswith("chmod 700 ")
 
 
@@ -292,7 +292,7 @@ def no_folder(world: World) -> None:
 @pytest.mark.parametrize(
     ("spoil", "problem", "fix"),
     [
-        (owned_by_another, "another user (uid 54321)", "sudo chown -R $USER "),
+        (owned_by_another, "belongs to another user (uid 54321)", "sudo chown -R $USER "),
         (no_folder, "cannot be written", "export JUPYTER_RUNTIME_DIR="),
     ],
 )
@@ -329,7 +329,7 @@ def test_a_host_that_is_not_there(world: World) -> None:
 @pytest.mark.parametrize(
     ("python", "problem"),
     [
-        ("3.10", "Blender 4.0's Python"),
+        ("3.10", "Blender 4.0's Python is 3.10; hostkernel needs 3.11 or newer"),
         ("3.99", "its Python is 3.99, and none was found to fetch packages with"),
     ],
 )

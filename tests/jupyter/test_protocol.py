@@ -1,4 +1,4 @@
-"""Each host passes what stock ipykernel passes of jupyter_kernel_test."""
+"""Each host passes exactly what stock ipykernel passes of jupyter_kernel_test."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from launch.world import SECONDS, World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+# Besides, stock loses its welcome now and then, to a client that comes while something is sent.
+FAILS_ON_STOCK = {"Protocol.test_history (hist_access_type='range')"}
 PROGRAM = Path(__file__).with_name("protocol.py")
 
 
@@ -51,6 +53,7 @@ def test_all_of_it_is_tried(stock: dict[str, str]) -> None:
     said = list(stock.values())
     assert said.count("passed") >= 30
     assert not [each for each in said if each.startswith("skipped")], stock
+    assert {name for name in FAILS_ON_STOCK if stock[name] != "passed"} == FAILS_ON_STOCK
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -60,8 +63,6 @@ def test_each_host_passes_what_stock_ipykernel_passes(
     install("--name", "host", *arguments(kind, world.folder))
     found = outcomes(world, "host", cache)
     assert found.keys() == stock.keys()
-    # Stock loses its welcome now and then, to a client that comes while something is sent.
-    behind = {name: found[name] for name in stock if stock[name] == "passed" != found[name]}
-    assert not behind
+    assert {name for name, said in found.items() if said != "passed"} == FAILS_ON_STOCK, found
     assert list(world.processes()) == []
     assert world.kernels() == []

@@ -1,0 +1,9 @@
+"""The base of all errors."""
+
+from __future__ import annotations
+
+__all__ = ["HostkernelError"]
+
+
+class HostkernelError(Exception):
+    """Base of every error below; catch it to catch them all."""

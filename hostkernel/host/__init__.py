@@ -1,0 +1,28 @@
+"""What the author of a host adapter writes against.
+
+A host is an application with Python inside. Its adapter is one class, a subclass of
+:class:`Host`, that a plugin returns from the hook ``hostkernel_hosts``. Everything but
+``name`` has a working default. *Inside* means in the host's process, *outside* in the
+user's shell or Jupyter server.
+"""
+
+from .adapter import Host
+from .launching import Finding, Installation, Launch, LaunchRequest
+from .loop import HostLoop, Kernel, Tick
+from .scripts import run_script, script_path
+from .settings import HostPaths, HostSettings
+
+__all__ = [
+    "Finding",
+    "Host",
+    "HostLoop",
+    "HostPaths",
+    "HostSettings",
+    "Installation",
+    "Kernel",
+    "Launch",
+    "LaunchRequest",
+    "Tick",
+    "run_script",
+    "script_path",
+]

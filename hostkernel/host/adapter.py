@@ -1,0 +1,218 @@
+"""The adapter of one host application."""
+
+from __future__ import annotations
+
+import re
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from .launching import Finding, Installation, Launch, LaunchRequest
+from .settings import HostPaths, HostSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from hostkernel.errors import LaunchError
+
+    from .loop import HostLoop, Kernel
+
+__all__ = ["Host"]
+
+
+class Host:
+    """One host application. Constructed once, with its validated settings.
+
+    Example::
+
+        class MyHost(Host):
+            name = "myapp"
+            summary = "My application"
+
+            @classmethod
+            def detect(cls):
+                return "myapp" in sys.modules
+
+            def loop(self):
+                from ._inside import MyLoop
+                return MyLoop()
+    """
+
+    name: ClassVar[str]
+    """Lower-case identifier, as in ``--host NAME`` and ``[hosts.NAME]``."""
+
+    summary: ClassVar[str] = ""
+    """One line for ``hostkernel hosts``."""
+
+    logo: ClassVar[Path | None] = None
+    """A PNG or SVG file for launchers."""
+
+    settings_model: ClassVar[type[HostSettings]] = HostSettings
+    """The type of ``[hosts.NAME]``."""
+
+    thread_safe: ClassVar[bool] = False
+    """Whether the application's API may be used off its main thread."""
+
+    undisturbed: ClassVar[bool] = False
+    """Whether the application may crash if another thread runs Python while a cell is inside it.
+    The cell then waits while its output is sent. Threads that cells start are theirs."""
+
+    fallback: ClassVar[bool] = False
+    """The host to use when none is named or detected."""
+
+    gui: ClassVar[frozenset[str]] = frozenset()
+    """What ``%gui`` may name here, because the host's own loop already is it."""
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        name = cls.__dict__.get("name")
+        if name is not None and not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            message = f"{cls.__qualname__}.name must be a lower-case identifier, not {name!r}"
+            raise TypeError(message)
+
+    def __init__(self, settings: HostSettings) -> None:
+        self.settings = settings
+
+    # Inside
+
+    @classmethod
+    def detect(cls) -> bool:
+        """Called inside, before the settings are read: whether this process is the host.
+
+        Look at ``sys.modules``, import nothing. A detected subclass beats its base; one that
+        does not override this method is not asked.
+        """
+        return False
+
+    def loop(self) -> HostLoop | None:
+        """Called inside, at start, on the main thread: the host's loop, None if it has none."""
+        return None
+
+    def tick_context(self) -> AbstractContextManager[object]:
+        """Called inside, on the main thread: entered around each slice that has work."""
+        return nullcontext()
+
+    def title(self) -> str | None:
+        """Called inside, on the main thread: the open document's name."""
+        return None
+
+    def veto(self) -> str | None:
+        """Called inside, before anything is touched: a reason not to start, or None."""
+        return None
+
+    def on_exit(self, callback: Callable[[], None]) -> Callable[[], None] | None:
+        """Called inside, at start, on the main thread: arrange to hear of the host's end.
+
+        Args:
+            callback: to be called on the main thread when the host ends. Python's own atexit
+                is watched anyway.
+
+        Returns:
+            A function that takes the registration back, None if there is nothing to take back.
+        """
+        return None
+
+    def quit(self) -> None:
+        """Called inside, once the kernel is gone: end the host, by its own orderly way.
+
+        On the thread that the kernel ran on: the main thread, except where the host has
+        neither a loop nor is served.
+        """
+        raise SystemExit(0)
+
+    def main(self, kernel: Kernel, args: tuple[str, ...]) -> None:
+        """Called inside, on the main thread, by the bootstrap: start the kernel.
+
+        Only in a host that hostkernel started. Where it has no loop of its own, run the kernel
+        here until it stops.
+
+        Args:
+            kernel: not started yet.
+            args: the user's arguments, for a host that runs in hostkernel's own process; in
+                any other the application has seen them itself.
+        """
+        kernel.run()
+
+    # Outside
+
+    def find(self) -> Installation | None:
+        """Called outside: the application on this machine, None if there is nothing to find.
+
+        Raises:
+            HostNotFoundError: it is not there.
+        """
+        return None
+
+    def installations(self) -> Sequence[Installation]:
+        """Called outside, for listings: every copy of the application on this machine.
+
+        Raises:
+            HostNotFoundError: there is none.
+        """
+        found = self.find()
+        return () if found is None else (found,)
+
+    def examine(self, installation: Installation) -> Installation:
+        """Called outside, for listings: the same with all that can be told.
+
+        It may start the application to ask, which would delay every start in :meth:`find`.
+        """
+        return installation
+
+    def launch(self, request: LaunchRequest) -> Launch:
+        """Called outside: how to start the host so that it runs ``request.bootstrap``."""
+        return Launch(in_process=True)
+
+    def advise(self, error: LaunchError) -> str | None:
+        """Called outside when the host did not start: what its user can do about it.
+
+        Args:
+            error: with the end of the host's output and its exit status. It is shown with what
+                this returns as ``hint``, if it has none yet.
+        """
+        return None
+
+    def diagnose(self) -> Sequence[Finding]:
+        """Called outside, by ``hostkernel doctor``: what would keep the host from starting.
+
+        Or from working well. Beside what :meth:`find` raises and the Python inside, which the
+        core looks at. Only look: start nothing, change nothing.
+        """
+        return ()
+
+    # Both
+
+    def paths(self) -> HostPaths:
+        """Called on both sides, before a file is touched: where this host's files live."""
+        import platformdirs
+        from jupyter_core.paths import jupyter_runtime_dir
+
+        return HostPaths(
+            runtime=Path(jupyter_runtime_dir()),
+            config=platformdirs.user_config_path("hostkernel", appauthor=False),
+            cache=platformdirs.user_cache_path("hostkernel", appauthor=False),
+            log=platformdirs.user_log_path("hostkernel", appauthor=False),
+        )
+
+    def interpreter(self) -> Sequence[str]:
+        """Called on both sides: the command of the host's real Python.
+
+        ``sys.executable`` is something else in most hosts. Cells see this one's instead, if it
+        is a program without arguments.
+        """
+        return (sys.executable,)
+
+    def packages(self) -> Path | None:
+        """Called inside: the folder that ``%pip`` installs into, so that no host is changed.
+
+        None means the environment of :meth:`interpreter`, by default where this process is
+        plain Python: then that is the user's own.
+        """
+        import platformdirs
+
+        if Path((*sys.orig_argv, "")[0]).name.startswith(("python", "pypy")):
+            return None
+        data = platformdirs.user_data_path("hostkernel", appauthor=False)
+        python = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        return data / "packages" / self.name / python

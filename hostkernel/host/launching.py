@@ -1,0 +1,79 @@
+"""How a host is found, started and examined, as seen from outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["Finding", "Installation", "Launch", "LaunchRequest"]
+
+
+@dataclass(frozen=True)
+class Installation:
+    """A host found on this machine.
+
+    Attributes:
+        path: the executable, or the package directory of a host that is a Python module.
+        version: the host's version, if it can be told.
+        python: ``"3.11"``: the minor version of the Python inside, if it can be told.
+    """
+
+    path: Path
+    version: str | None = None
+    python: str | None = None
+
+
+@dataclass(frozen=True)
+class LaunchRequest:
+    """What the outside asks an adapter to start.
+
+    Attributes:
+        bootstrap: the script that must run first inside the host, on its main thread.
+        args: the user's own arguments for the host.
+        installation: what :meth:`Host.find` returned.
+    """
+
+    bootstrap: Path
+    args: tuple[str, ...]
+    installation: Installation | None
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How to start the host.
+
+    Attributes:
+        argv: program and arguments.
+        env: variables to add to the environment.
+        cwd: working directory, None for the user's.
+        in_process: True where this very process becomes the host; ``argv`` is then unused.
+        windowed: True where the host shows a window that its user works in. Such a host
+            outlives the terminal or server that started it.
+        orderly: the exit statuses with which the host ends in good order.
+    """
+
+    argv: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    cwd: Path | None = None
+    in_process: bool = False
+    windowed: bool = False
+    orderly: frozenset[int] = frozenset({0})
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that ``hostkernel doctor`` found wrong.
+
+    Attributes:
+        problem: what is wrong, in a sentence.
+        fix: the command that fixes it, or what to do.
+        prevents: whether it keeps the host from starting, and is no mere warning.
+    """
+
+    problem: str
+    fix: str
+    prevents: bool = False

@@ -1,0 +1,77 @@
+"""A host's main loop, and the kernel that it drives. Inside only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .adapter import Host
+
+__all__ = ["HostLoop", "Kernel", "Tick"]
+
+Tick = Callable[[], float | None]
+"""Run one slice of the kernel; the seconds until it wants the next, None for "when woken"."""
+
+
+class Kernel(Protocol):
+    """The kernel as adapters and hooks see it; inside only."""
+
+    @property
+    def id(self) -> str:
+        """Identifier in the connection file's name, ``kernel-<id>.json``."""
+
+    @property
+    def host(self) -> Host:
+        """The adapter instance."""
+
+    @property
+    def is_running(self) -> bool:
+        """Whether clients can reach the kernel now; asked afresh each time."""
+
+    @property
+    def connection_file(self) -> Path | None:
+        """The connection file while there is one."""
+
+    def start(self) -> object:
+        """Start; returns at once, the host's own loop drives the kernel."""
+
+    def serve(self) -> None:
+        """Start if need be, and run the kernel's loop here until it is stopped."""
+
+    def run(self) -> None:
+        """Start in the host's loop and return, or :meth:`serve` where the host has none."""
+
+    def stop(self) -> object:
+        """Stop, and put the process back as it was."""
+
+
+class HostLoop:
+    """A host's main loop, as the kernel's pump sees it. Inside only.
+
+    Subclass it with about ten lines: keep ``tick`` in :meth:`start`, and make the host call
+    it on its main thread once for each :meth:`wake`. The core coalesces wakes, guards
+    against re-entry, and ``tick`` itself never raises.
+    """
+
+    polled: ClassVar[bool] = False
+    """The host cannot be woken from outside: call ``tick`` regularly and sleep for the
+    seconds it returns at most. An empty tick costs microseconds."""
+
+    sleeps: ClassVar[bool] = False
+    """The host sleeps in C between turns, and a signal cuts that sleep short: the core sends
+    a private signal to the main thread along with every :meth:`wake`."""
+
+    def start(self, tick: Tick) -> None:
+        """Called inside, on the main thread, once; begin to call ``tick`` when woken."""
+        raise NotImplementedError
+
+    def wake(self) -> None:
+        """Called inside, from any thread: call ``tick`` once, soon, on the main thread."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Called inside, on the main thread, once; never call ``tick`` again."""
+        raise NotImplementedError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 import logging
 import os
 import signal
@@ -25,6 +24,7 @@ from .drivers import Driver, PumpedDriver, ServedDriver, SharedDriver, ThreadDri
 from .embedding import Embedding, StopReport
 from .endings import Ending
 from .endpoint import Endpoint
+from .life import Life, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,28 +35,12 @@ if TYPE_CHECKING:
     from hostkernel.host import Host, HostLoop, HostPaths
     from hostkernel.plugins import Plugins
 
-__all__ = ["HostKernelManager", "State", "StopReport", "current"]
+__all__ = ["HostKernelManager", "StopReport"]
 
 log = logging.getLogger("hostkernel.kernel")
 
 _PATIENCE = 10.0  # seconds that a call from another thread waits for the kernel's
 _GRACE = 1.0  # seconds that a suspended cell gets to answer
-_one_kernel = threading.Lock()
-_current: HostKernelManager | None = None
-
-
-def current() -> HostKernelManager | None:
-    """The manager whose kernel runs in this process, None if there is none."""
-    return _current
-
-
-class State(enum.Enum):
-    """Where a kernel is in its life: idle → starting → running → stopping → idle."""
-
-    IDLE = "idle"
-    STARTING = "starting"
-    RUNNING = "running"
-    STOPPING = "stopping"
 
 
 class HostKernelManager:
@@ -91,7 +75,7 @@ class HostKernelManager:
         self._id = kernel_id or str(uuid.uuid4())
         self._given_file = connection_file
         self._pid = os.getpid()
-        self._state = State.IDLE
+        self._life = Life(self)
         self._stopped = threading.Event()
         self._report = StopReport()
         self._driver: Driver | None = None
@@ -110,7 +94,7 @@ class HostKernelManager:
     @property
     def state(self) -> State:
         """Where the kernel is in its life."""
-        return self._state
+        return self._life.state
 
     @property
     def mode(self) -> str | None:
@@ -120,7 +104,7 @@ class HostKernelManager:
     @property
     def is_running(self) -> bool:
         """Whether clients can reach the kernel now; asked afresh each time."""
-        if self._state is not State.RUNNING or self._pid != os.getpid():
+        if self._life.state is not State.RUNNING or self._pid != os.getpid():
             return False
         return self._embedding is not None and self._embedding.is_alive
 
@@ -137,7 +121,7 @@ class HostKernelManager:
             NotRunningError: it is not running.
         """
         if self._endpoint is None:
-            raise NotRunningError("tell the connection", self._state.value)
+            raise NotRunningError("tell the connection", self._life.state.value)
         return self._endpoint.info
 
     # Start
@@ -168,7 +152,7 @@ class HostKernelManager:
             KeyboardInterrupt: Ctrl-C while no cell was running.
             The errors of :meth:`start`.
         """
-        if self._state is State.IDLE:
+        if self._life.state is State.IDLE:
             self._start(ServedDriver)
         driver = self._driver
         if isinstance(driver, ServedDriver):
@@ -218,17 +202,11 @@ class HostKernelManager:
         except BaseException:
             self._give_up()
             raise
-        self._state = State.RUNNING
+        self._life.state = State.RUNNING
         self.plugins.notify("hostkernel_started", kernel=self)
 
     def _claim_process(self) -> None:
-        global _current
-        with _one_kernel:
-            holder = self if _current is None else _current
-            if holder._state is not State.IDLE:
-                raise AlreadyRunningError(holder._state.value, holder.connection_file)
-            _current = self
-            self._state = State.STARTING
+        self._life.begin()
         self._pid = os.getpid()
         self._signalled = False
         self._stopped.clear()
@@ -341,14 +319,14 @@ class HostKernelManager:
             reason: what ``hostkernel_stopped`` is told.
             exit_host: end the host too, by its own orderly way.
         """
-        if self._embedding is not None and self._state is State.RUNNING:
+        if self._embedding is not None and self._life.state is State.RUNNING:
             self._embedding.endings.post(Ending("exit-host" if exit_host else "stop", reason))
 
     def _running(self, action: str) -> tuple[Embedding, Driver]:
         if self._pid != os.getpid():
             raise NotRunningError(action, "its parent process's")
-        if self._state is not State.RUNNING or self._embedding is None or self._driver is None:
-            raise NotRunningError(action, self._state.value)
+        if self._life.state is not State.RUNNING or self._embedding is None or self._driver is None:
+            raise NotRunningError(action, self._life.state.value)
         return self._embedding, self._driver
 
     @staticmethod
@@ -361,7 +339,7 @@ class HostKernelManager:
         driver.settle(embedding.kernel.quiesce(_GRACE))
 
     def _carry_out(self, ending: Ending) -> None:
-        if self._state is not State.RUNNING or self._embedding is None:
+        if self._life.state is not State.RUNNING or self._embedding is None:
             return
         if ending.action == "restart":
             self._embedding.renew()
@@ -374,7 +352,7 @@ class HostKernelManager:
         """The host is going away: in the middle of a cell, only its traces can be removed."""
         if self._pid != os.getpid():
             return  # a forked child, which has copies of everything and owns nothing
-        if self._state is not State.RUNNING or self._embedding is None or self._driver is None:
+        if self._life.state is not State.RUNNING or self._embedding is None or self._driver is None:
             return
         if self._driver.here and not self._inside(self._embedding, self._driver):
             self._end("the host ended")
@@ -386,7 +364,7 @@ class HostKernelManager:
 
     def _end(self, reason: str) -> StopReport:
         """On the kernel's thread, outside any step."""
-        self._state = State.STOPPING
+        self._life.state = State.STOPPING
         assert self._driver is not None
         try:
             self._dismantle(self._driver)
@@ -403,10 +381,6 @@ class HostKernelManager:
             driver.close()
 
     def _become_idle(self) -> None:
-        global _current
         self._embedding = self._endpoint = self._driver = None
-        with _one_kernel:
-            self._state = State.IDLE
-            if _current is self:
-                _current = None
+        self._life.end()
         self._stopped.set()

@@ -435,3 +435,16 @@ def test_the_users_ipython_configuration_cannot_end_the_host(live: Callable[...,
         (profile / name).write_text("1 / 0\n")
     host.start()
     assert value(host.client(), "1 + 1") == "2"
+
+
+@pytest.mark.parametrize("mode", ["pumped", "shared"])
+def test_a_kernel_that_its_host_drives_cannot_be_served_too(
+    live_hosts: Callable[[str], LiveHost], mode: str
+) -> None:
+    host = live_hosts(mode)
+    host.start()
+    error = host.raises("manager.serve()")
+    assert error.name == "AlreadyRunningError"
+    assert f"already {mode} by its host" in error.text
+    assert host.running
+    host.stop()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .failures import USAGE, say
+from .options import JsonOption
 
 if TYPE_CHECKING:
     from hostkernel.config import Settings, Tables
@@ -25,7 +26,6 @@ _Config = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="Use this file in place of a project file."),
 ]
-_Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 _Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a setting; may be repeated."),
@@ -42,7 +42,7 @@ def show(
     config: _Config = None,
     overrides: _Set = None,
     origin: Annotated[bool, typer.Option("--origin", help="Say where each value is set.")] = False,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show every setting as it is in effect here, as a settings file."""
     from hostkernel.config import render
@@ -60,7 +60,7 @@ def show(
 
 
 @app.command()
-def check(config: _Config = None, overrides: _Set = None, as_json: _Json = False) -> None:
+def check(config: _Config = None, overrides: _Set = None, as_json: JsonOption = False) -> None:
     """Check the settings: every problem of every place at once, exit status 2 if there is one."""
     from hostkernel.errors import ConfigError, Problem
 
@@ -106,7 +106,9 @@ def init(
 
 
 @app.command("path")
-def show_places(config: _Config = None, overrides: _Set = None, as_json: _Json = False) -> None:
+def show_places(
+    config: _Config = None, overrides: _Set = None, as_json: JsonOption = False
+) -> None:
     """Show where settings files are looked for, the strongest first, and which are used."""
     from hostkernel.config import gather
 

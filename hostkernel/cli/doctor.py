@@ -10,6 +10,7 @@ import typer
 
 from .completion import complete_host
 from .failures import FAILED
+from .options import JsonOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ def doctor(
         str | None,
         typer.Option(metavar="NAME", help="The host to start.", autocompletion=complete_host),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Say what would keep a host from starting, or from working well, and what to do about it.
 

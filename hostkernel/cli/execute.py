@@ -13,7 +13,7 @@ import typer
 from . import quick
 from .completion import complete_host
 from .failures import FAILED
-from .selection import KernelOption  # noqa: TC001 - Typer evaluates annotations
+from .selection import KernelOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

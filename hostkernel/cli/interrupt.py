@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
 
 import typer
 
 from .failures import FAILED, say
+from .options import JsonOption
 from .selection import EveryOption, KernelArgument, KernelOption, chosen
 
 __all__ = ["app"]
@@ -20,7 +20,7 @@ def interrupt(
     kernel: KernelArgument = None,
     kernel_option: KernelOption = None,
     every: EveryOption = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Interrupt the cell that a kernel runs. A host that is idle is left alone."""
     from hostkernel.errors import RequestError

@@ -11,6 +11,7 @@ import typer
 
 from .columns import columns
 from .failures import say
+from .options import JsonOption
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,7 @@ _ANSWER = 1.0  # seconds for a kernel to say what it does
 
 @app.command()
 def list_kernels(
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    as_json: JsonOption = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Stay, and show each change until Ctrl-C.")
     ] = False,

@@ -13,6 +13,7 @@ import typer
 from .columns import columns
 from .completion import complete_host
 from .failures import say
+from .options import JsonOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +28,6 @@ __all__ = ["app"]
 app = typer.Typer(add_completion=False, no_args_is_help=True)
 
 _FIELDS = ("name", "display_name", "host", "folder", "python", "python_is_there")
-_Json = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 
 @app.callback()
@@ -76,7 +76,7 @@ def install(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Bake in a setting; may be repeated."),
     ] = None,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Install a kernelspec that starts a host, or that attaches to a running kernel.
 
@@ -159,7 +159,7 @@ def _absolute(args: Sequence[str]) -> tuple[str, ...]:
 
 
 @app.command("list")
-def list_kernelspecs(as_json: _Json = False) -> None:
+def list_kernelspecs(as_json: JsonOption = False) -> None:
     """List hostkernel's kernelspecs that a Jupyter of this environment sees."""
     from hostkernel.jupyter.kernelspecs import installed
 
@@ -186,7 +186,7 @@ def remove(
         list[str] | None, typer.Argument(metavar="NAME", help="As in the list.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="All of hostkernel's.")] = False,
-    as_json: _Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Remove kernelspecs of hostkernel's."""
     from hostkernel.jupyter.kernelspecs import installed

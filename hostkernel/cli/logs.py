@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .options import JsonOption
 from .selection import KernelArgument, KernelOption, named
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def logs(
     follow: Annotated[
         bool, typer.Option("-f", "--follow", help="Stay until the kernel ends.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what a detached host printed outside of cells, also after its end.
 

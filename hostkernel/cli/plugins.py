@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from .columns import columns
 from .failures import say
+from .options import JsonOption
 
 if TYPE_CHECKING:
     from hostkernel.config import Tables
@@ -37,7 +38,7 @@ def load(tables: Tables) -> Plugins:
 
 @app.command()
 def plugins(
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List the plugins, and what is wrong with them."""
     from hostkernel.config import gather

@@ -10,7 +10,7 @@ import typer
 
 from . import quick
 from .failures import FAILED, say
-from .selection import KernelOption  # noqa: TC001 - Typer evaluates annotations
+from .selection import KernelOption
 
 if TYPE_CHECKING:
     from hostkernel.jupyter.choose import Attach

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from .failures import FAILED, say
+from .options import JsonOption
 from .selection import EveryOption, KernelArgument, KernelOption, chosen
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def restart(
     kernel: KernelArgument = None,
     kernel_option: KernelOption = None,
     every: EveryOption = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Restart a kernel in its host: the namespace is fresh, the document stays.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .failures import FAILED, say
+from .options import JsonOption
 from .selection import EveryOption, KernelArgument, KernelOption, chosen
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def stop(
     kernel_option: KernelOption = None,
     every: EveryOption = False,
     exit_host: Annotated[bool, typer.Option("--exit-host", help="End the host too.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Stop a kernel. A cell that runs is interrupted; the host goes on if it can."""
     asked = chosen(kernel, kernel_option, every=every)

@@ -177,7 +177,8 @@ class CellStream(OutStream):
         self.host = host
         self._threads = threads
         self._echoes = echoes
-        self._unsent = False
+        self._written = 0  # how often cells wrote
+        self._sent = 0  # that value at the last flush whose end was seen
         self._line_ended = False
         self._sent_at = 0.0
         self._timer: Any = None
@@ -203,11 +204,10 @@ class CellStream(OutStream):
             if parent is not self._writer:
                 self._writer, self._buffer = parent, frozenset(parent.items())
             self._buffers[self._buffer].write(string)
+            self._written += 1
         self._line_ended = string[-1:] == "\n"
         if not self._flush_pending or self.pub_thread.is_waited_for:
             self._schedule_flush()
-        # Not before: a flush meanwhile would clear it and may have come too early.
-        self._unsent = True
         return len(string)
 
     def _write_for_others(self, string: str) -> int:
@@ -275,12 +275,14 @@ class CellStream(OutStream):
         Original: waits for the sending thread even if there is nothing, four times a cell. That
         is a third of a short cell's time.
         """
-        if self._unsent:
-            self._unsent = False
+        written = self._written
+        if written != self._sent:
             if self.pub_thread is not None and self.pub_thread.is_waited_for:
                 self.pub_thread.schedule(self._flush)
             else:
                 super().flush()
+            # Not before: another thread, or this one behind an interrupt, would go on too early.
+            self._sent = written
 
     def _schedule_flush(self) -> None:
         """Original: the sending thread wakes up a while later, whatever runs then."""

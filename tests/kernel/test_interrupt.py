@@ -58,6 +58,14 @@ child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIP
     host.stop()
 
 
+def wait_past_print(host: LiveHost) -> None:
+    """Wait until the cell is behind the word that it says; its client may hear it sooner."""
+    host.beside("import sys, threading, traceback")
+    thread = "sys._current_frames()[threading.main_thread().ident]"
+    code = f"[frame.f_code.co_name for frame, _ in traceback.walk_stack({thread})]"
+    wait_for(lambda: "flush" not in host.beside(code), "the cell behind its word")
+
+
 def interrupt(client: BlockingKernelClient) -> None:
     assert control(client, "interrupt_request") == {"status": "ok"}
 
@@ -66,6 +74,7 @@ def interrupt(client: BlockingKernelClient) -> None:
 def test_whatever_blocks(main_host: LiveHost, code: str) -> None:
     client = main_host.client()
     request = busy(client, code if code.startswith("!") else SAY + code)
+    wait_past_print(main_host)
     interrupt(client)
     reply = finish(client, request)
     if not code.startswith("!"):  # there the command is ended, and the cell goes on

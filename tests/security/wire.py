@@ -46,7 +46,8 @@ class Door:
         self.socket.connect(info.url(channel))
 
     def send(self, frames: Sequence[bytes]) -> None:
-        self.socket.send_multipart(frames)
+        """Send, or raise ``zmq.Again`` where the kernel has already closed the door."""
+        self.socket.send_multipart(frames, zmq.NOBLOCK)
 
     def hears(self, milliseconds: int = SILENCE) -> bool:
         """Whether anything comes."""

@@ -1,8 +1,8 @@
 """A kernel's life: start, stop, restart, interrupt, output, and what it costs while idle.
 
 Stock ipykernel is started, stopped and restarted by a KernelManager, as clients do it; a kernel
-inside a host by its own calls and by messages. Rounds are interleaved, and each
-figure is the median of the rounds.
+inside a host by its own calls and by messages. Rounds are interleaved, and each figure is the
+median of the rounds.
 """
 
 from __future__ import annotations
@@ -214,7 +214,11 @@ def main() -> None:
     contenders, left_out = available(arguments.hosts, LIVES)
     figures = measure(contenders, arguments.rounds, arguments.samples, arguments.count)
     rows = summarize(contenders, figures)
-    parameters = {"rounds": arguments.rounds, "idle seconds": arguments.count}
+    parameters = {
+        "rounds": arguments.rounds,
+        "samples a round": arguments.samples,
+        "idle seconds": arguments.count,
+    }
     Report("lifecycle", rows, left_out, parameters).show(arguments, table(rows))
 
 

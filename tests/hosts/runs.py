@@ -23,7 +23,7 @@ SECONDS = 60.0
 # Without a graphics card a window compiles its shaders for eight seconds, unless they are where
 # they are for everybody.
 _CACHE = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-SHADERS = {"MESA_SHADER_CACHE_DIR": _CACHE}
+_SHADERS = {"MESA_SHADER_CACHE_DIR": _CACHE}
 # The kernel's own word on a loaded machine, where the host's turn may take seconds.
 BUSY = "is busy: this cell runs when it is free again."
 
@@ -168,7 +168,7 @@ def environment(folder: Path) -> dict[str, str]:
     own = {name: str(folder / place) for name, place in places.items()}
     taken = ("HOSTKERNEL_", "DISPLAY", "WAYLAND_DISPLAY")
     rest = {name: value for name, value in os.environ.items() if not name.startswith(taken)}
-    return rest | own | SHADERS
+    return rest | own | _SHADERS
 
 
 def run_cell(client: BlockingKernelClient, code: str) -> str:

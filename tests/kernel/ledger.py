@@ -139,7 +139,7 @@ class Ledger:
         self.equal["folder"] = Path.cwd()
         self.equal["threads"] = sorted(thread.name for thread in threading.enumerate())
         self.equal["native threads"] = len(list(Path("/proc/self/task").iterdir()))
-        self.equal["descriptors"] = _descriptors()
+        self.equal["descriptors"] = descriptors()
         self.equal["socket timeout"] = socket.getdefaulttimeout()
         self.equal["files"] = sorted(_files("JUPYTER_RUNTIME_DIR", "TMPDIR", "XDG_RUNTIME_DIR"))
 
@@ -191,7 +191,8 @@ def _subclasses(cls: type) -> set[type]:
     return found
 
 
-def _descriptors() -> dict[str, str]:
+def descriptors() -> dict[str, str]:
+    """What is open, by number."""
     found = {}
     for descriptor in Path("/proc/self/fd").iterdir():
         try:

@@ -23,7 +23,7 @@ MEGABYTES = 10.0  # that the host may grow by, once it is warm
 # Run inside the host before anything of ours is: who is called when the process ends, and which
 # files are open. IPython's history has its journal open for moments, in a thread of its own.
 WATCH = """
-import atexit, gc, logging, os, re, threading
+import atexit, gc, ledger, logging, os, re, threading
 exits = []
 register, unregister = atexit.register, atexit.unregister
 def registering(function, *args, **kwargs):
@@ -33,20 +33,14 @@ def unregistering(function):
     exits[:] = [each for each in exits if each != function]
     return unregister(function)
 vars(atexit).update(register=registering, unregister=unregistering)
-def descriptors():
-    opened = []
-    for number in os.listdir("/proc/self/fd"):
-        try:
-            opened.append(os.readlink(f"/proc/self/fd/{number}"))
-        except FileNotFoundError:
-            pass
-    names = [re.sub(r":\\[?\\d+\\]?$", "", name) for name in opened if "-journal" not in name]
-    return {name: names.count(name) for name in sorted(names)}
+def opened():
+    kinds = [re.sub(r":\\[?\\d+\\]?$", "", name) for name in ledger.descriptors().values()]
+    return {kind: kinds.count(kind) for kind in sorted(kinds) if "-journal" not in kind}
 """
 READ = """
 gc.collect()
 {
-    "descriptors": descriptors(),
+    "descriptors": opened(),
     "threads": sorted(thread.name for thread in threading.enumerate()),
     "native threads": len(os.listdir("/proc/self/task")),
     "log handlers": sum(handler() is not None for handler in logging._handlerList),

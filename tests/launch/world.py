@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from hosts.runs import SHADERS
+from hosts.runs import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +40,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.runtime = folder / "runtime"
-        self.env = _environment(folder) | {_MARK: str(folder)}
+        self.env = environment(folder) | {_MARK: str(folder)}
         self._commands: list[Command] = []
 
     def run(
@@ -196,23 +195,3 @@ def short_session(world: World) -> Iterator[Path]:
 
 def odd_options() -> tuple[str, ...]:
     return ("--host", "odd", "--set", f"plugins.paths=['{ODD_HOST}']")
-
-
-def _environment(folder: Path) -> dict[str, str]:
-    places = {
-        "HOME": "home",
-        "IPYTHONDIR": "ipython",
-        "JUPYTER_CONFIG_DIR": "jupyter/config",
-        "JUPYTER_DATA_DIR": "jupyter/data",
-        "JUPYTER_RUNTIME_DIR": "runtime",
-        "TMPDIR": "tmp",
-        "XDG_CACHE_HOME": "cache",
-        "XDG_CONFIG_HOME": "config",
-        "XDG_DATA_HOME": "data",
-        "XDG_STATE_HOME": "state",
-    }
-    for place in places.values():
-        (folder / place).mkdir(parents=True, exist_ok=True, mode=0o700)
-    own = {name: str(folder / place) for name, place in places.items()}
-    rest = {name: value for name, value in os.environ.items() if not name.startswith("HOSTKERNEL_")}
-    return rest | own | SHADERS

@@ -32,6 +32,7 @@ SHORTEST = 16  # characters of a key that cannot be found by chance
 # Not ours, large, and without connection files.
 PRUNED = ("chromium", "site-packages", "__pycache__")
 SMALL = 1 << 16  # bytes that a connection file may have
+PORTS = {"shell_port", "iopub_port"}  # two, as tests write files that lack one
 
 # From <sys/inotify.h>
 CLOSE_WRITE, MOVED_TO, CREATE, OVERFLOW = 0x8, 0x80, 0x100, 0x4000
@@ -140,7 +141,7 @@ def connection(file: Path) -> dict[str, Any]:
         content = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    return content if isinstance(content, dict) and "shell_port" in content else {}
+    return content if isinstance(content, dict) and not PORTS.isdisjoint(content) else {}
 
 
 def leaks(folder: Path, keys: set[str]) -> list[str]:

@@ -130,7 +130,7 @@ def test_a_client_trusts_no_file_of_another_user(started: World, linked: bool) -
     """It would send its cells to whoever wrote it."""
     file = started.runtime / "kernel-planted.json"
     content = json.loads(file_of(started).read_text())
-    target = started.folder / "target" if linked else file
+    target = started.folder / "target.json" if linked else file
     target.write_text(json.dumps(content))
     target.chmod(0o600)
     if linked:

@@ -17,6 +17,7 @@ import logging
 import signal
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -161,6 +162,7 @@ class Interrupter:
         self._step_seconds = step_seconds
         self._armed = False
         self._shielded = False
+        self._changed_at = 0.0  # from when on the kernel's work, or a cell, no longer counts
         self._sent = False
         self._thread = threading.get_ident()
         self._signal: PrivateSignal | None = None
@@ -177,7 +179,12 @@ class Interrupter:
 
     @property
     def _is_stuck(self) -> bool:
-        return not self._shielded and self._step_seconds() >= _STUCK
+        if self._shielded:
+            return False
+        # A long cell makes a long step, whose end is the kernel's own: there it takes the next
+        # request, which an exception would lose.
+        seconds = min(self._step_seconds(), time.monotonic() - self._changed_at)
+        return seconds >= _STUCK
 
     @property
     def python_has_ctrl_c(self) -> bool:
@@ -209,6 +216,7 @@ class Interrupter:
         try:
             yield
         finally:
+            self._changed_at = time.monotonic()
             self._armed = outer
 
     @contextmanager
@@ -224,14 +232,17 @@ class Interrupter:
         if not self.here:
             yield
             return
+        self._changed_at = time.monotonic()
         outer, self._shielded = self._shielded, shielded
         try:
             yield
         finally:
+            self._changed_at = time.monotonic()
             self._shielded = outer
 
     def disarm(self) -> None:
         """A request has ended. An interrupt may have hit :meth:`armed` at its very end."""
+        self._changed_at = time.monotonic()
         self._armed = False
 
     def fire(self) -> None:

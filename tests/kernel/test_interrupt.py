@@ -11,6 +11,8 @@ import pytest
 from hosts.runs import SECONDS, wait_for
 from kernel.live import LiveHost, busy, cell, control, finish, value
 
+from hostkernel.kernel.interrupt import Interrupter
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -135,6 +137,20 @@ def test_a_cell_that_catches_it_goes_on(main_host: LiveHost) -> None:
     reply = finish(client, request)
     assert reply.status == "ok"
     assert reply.text.endswith("caught\n42")
+
+
+def test_the_end_of_a_long_step_is_the_kernels_own() -> None:
+    """There it takes the next request, which an interrupt would lose."""
+    interrupter = Interrupter(lambda: 100.0)
+    try:
+        with interrupter.shielded(), interrupter.shielded(False), interrupter.armed():
+            pass
+        interrupter.fire()
+        # What goes on behind it is no cell's end any more, but a callback that is stuck.
+        with pytest.raises(KeyboardInterrupt):
+            wait_for(interrupter.fire, "an interrupt", seconds=10.0)
+    finally:
+        assert interrupter.close() == []
 
 
 def test_when_idle_it_does_nothing(main_host: LiveHost) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import subprocess
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,9 +78,19 @@ def _own_files() -> Iterator[tuple[str, int]]:
 
 @pytest.fixture(scope="session")
 def display() -> Iterator[str]:
-    """A screen that nobody sees: the value of DISPLAY."""
+    """A screen that nobody sees: the value of DISPLAY.
+
+    It is small: without a graphics card, what a window costs is its pixels.
+    """
+    with screen("800x600") as number:
+        yield number
+
+
+@contextmanager
+def screen(size: str) -> Iterator[str]:
+    """A screen of this size, by its DISPLAY."""
     reader, writer = os.pipe()
-    command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", "1280x800x24", "-nolisten", "tcp"]
+    command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", f"{size}x24", "-nolisten", "tcp"]
     try:
         server = subprocess.Popen(
             command, pass_fds=[writer], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -18,6 +18,7 @@ import hostkernel_blender
 import psutil
 import pytest
 from hostkernel_blender.wheels import own_wheel
+from hosts.conftest import screen
 from hosts.runs import environment, need, run_cell, wait_for
 from jupyter_client.blocking.client import BlockingKernelClient
 
@@ -324,11 +325,17 @@ class Window:
         self._log.close()
 
 
+@pytest.fixture(scope="module")
+def large_display() -> Iterator[str]:
+    with screen("1280x800") as number:
+        yield number
+
+
 @pytest.fixture
-def window(wheels: Path, tmp_path: Path, display: str) -> Iterator[Window]:
+def window(wheels: Path, tmp_path: Path, large_display: str) -> Iterator[Window]:
     need(shutil.which("blender"), "Blender on PATH")
     need(shutil.which("xdotool"), "xdotool")
-    own = {"DISPLAY": display, "PATH": "/usr/local/bin:/usr/bin:/bin"}
+    own = {"DISPLAY": large_display, "PATH": "/usr/local/bin:/usr/bin:/bin"}
     for name in ("SCRIPTS", "CONFIG"):
         (tmp_path / name / "addons").mkdir(parents=True)
         own[f"BLENDER_USER_{name}"] = str(tmp_path / name)

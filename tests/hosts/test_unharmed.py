@@ -36,9 +36,11 @@ def host(client: BlockingKernelClient) -> psutil.Process:
 
 
 @pytest.fixture(scope="module")
-def child(client: BlockingKernelClient) -> psutil.Process:
+def child(client: BlockingKernelClient) -> Iterator[psutil.Process]:
     """A child of the host."""
-    return psutil.Process(int(value(client, FAMILY)))
+    child = psutil.Process(int(value(client, FAMILY)))
+    yield child
+    child.kill()
 
 
 @pytest.fixture(autouse=True)

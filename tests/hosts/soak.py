@@ -12,6 +12,8 @@ import os, threading
 FILE = os.path.abspath("soak.blend")
 bpy.ops.wm.read_homefile(use_factory_startup=True)
 made = bpy.ops.wm.save_as_mainfile(filepath=FILE)
+# Else each change has the window drawn eight times, for smooth edges.
+bpy.context.preferences.system.viewport_aa = "OFF"
 
 def descriptors():
     # IPython's history has its journal open for moments, in a thread of its own.

@@ -1,6 +1,6 @@
 """Run in Blender: play an animation in the viewport, with an idle kernel and without, in turns.
 
-Usage: blender --python play.py -- ROUNDS, in a Blender that hostkernel has started. Prints
+Usage: blender --python play.py -- PAIRS, in a Blender that hostkernel has started. Prints
 ``FRAMES with|without RATE`` for each turn, and ``FRAMES done``.
 """
 
@@ -10,9 +10,10 @@ from collections.abc import Iterator
 
 import bpy
 
-SECONDS = 15.0
+SECONDS = 10.0
 UP = 15.0  # until the window is drawn
-QUIET = 12.0  # until the kernel looks for messages every 20 ms only
+# Until a kernel looks for messages every 20 ms only; and until what a stop leaves to do is done.
+SETTLED = {"with": 12.0, "without": 1.0}
 frames = 0
 
 
@@ -32,20 +33,20 @@ def play() -> None:
     bpy.app.handlers.frame_change_post.append(count)
 
 
-def turns(rounds: int) -> Iterator[float]:
+def turns(pairs: int) -> Iterator[float]:
     """What to do, and how long to wait behind it."""
     import hostkernel
 
     yield UP
     play()
-    for number in range(rounds):
+    for number in range(pairs):
         # Which of the two comes first alternates.
         for kind in ("with", "without") if number % 2 else ("without", "with"):
             if kind == "with" and hostkernel.current() is None:
                 hostkernel.start("blender")
             elif kind == "without" and hostkernel.current() is not None:
                 hostkernel.stop()
-            yield QUIET
+            yield SETTLED[kind]
             before, began = frames, time.monotonic()
             yield SECONDS
             print(f"FRAMES {kind} {(frames - before) / (time.monotonic() - began):.3f}", flush=True)

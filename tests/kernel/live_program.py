@@ -28,7 +28,7 @@ MODE, SOCKET = sys.argv[1:]
 posted: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
 beside: queue.SimpleQueue[Callable[[], object] | None] = queue.SimpleQueue()
 quits: list[str] = []
-counts = {"turns": 0}
+counts = {"turns": 0, "cut short": 0}
 tests = socket.socket(socket.AF_UNIX)
 tests.connect(SOCKET)
 answers = tests.makefile("w")
@@ -127,7 +127,7 @@ def work_through(jobs: queue.SimpleQueue[Callable[[], object] | None]) -> None:
 def work_sleepily() -> None:
     libc = ctypes.CDLL(None)
     while True:
-        libc.usleep(500_000)
+        counts["cut short"] += libc.usleep(500_000) != 0
         counts["turns"] += 1
         while not posted.empty():
             function = posted.get()

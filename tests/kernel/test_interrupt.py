@@ -352,11 +352,11 @@ def test_a_signal_cuts_the_hosts_sleep_short(live: Callable[..., LiveHost]) -> N
     host = live("sleepy")
     host.start()
     client = host.client()
-    before = host.beside("counts['turns']")
+    before = host.beside("counts['cut short']")
     for number in range(10):
         assert value(client, f"{number}") == str(number)
-    # Two turns a second without, which would be far fewer.
-    assert host.beside("counts['turns']") - before >= 10
+    # Two cells may share a turn, and one may come just where no sleep is.
+    assert host.beside("counts['cut short']") - before >= 5
 
 
 def test_without_a_free_signal_it_is_said(live: Callable[..., LiveHost]) -> None:

@@ -354,3 +354,24 @@ def test_a_host_without_streams(live: Callable[..., LiveHost]) -> None:
     assert value(client, "print('seen')") == "seen\n"
     assert cell(client, "1 / 0").ename == "ZeroDivisionError"
     assert value(client, "!echo shell").split() == ["shell"]
+
+
+def test_what_a_broken_flush_left_comes_before_the_result(each_host: LiveHost) -> None:
+    """An interrupt that hits it must not have it taken for done."""
+    each_host.start()
+    code = """
+import sys
+thread, broken = sys.stdout.pub_thread, []
+def schedule(function):
+    broken.append(function)
+    raise KeyboardInterrupt
+print("first")
+thread.schedule = schedule
+try:
+    sys.stdout.flush()
+except KeyboardInterrupt:
+    pass
+del thread.schedule
+len(broken)
+"""
+    assert cell(each_host.client(), code).text == "first\n1"

@@ -162,7 +162,7 @@ class Interrupter:
         self._step_seconds = step_seconds
         self._armed = False
         self._shielded = False
-        self._changed_at = 0.0  # from when on the kernel's work, or a cell, no longer counts
+        self._ended_at = 0.0  # when a cell's step, or the kernel's own work, was last over
         self._sent = False
         self._thread = threading.get_ident()
         self._signal: PrivateSignal | None = None
@@ -183,7 +183,7 @@ class Interrupter:
             return False
         # A long cell makes a long step, whose end is the kernel's own: there it takes the next
         # request, which an exception would lose.
-        seconds = min(self._step_seconds(), time.monotonic() - self._changed_at)
+        seconds = min(self._step_seconds(), time.monotonic() - self._ended_at)
         return seconds >= _STUCK
 
     @property
@@ -216,7 +216,7 @@ class Interrupter:
         try:
             yield
         finally:
-            self._changed_at = time.monotonic()
+            self._ended_at = time.monotonic()
             self._armed = outer
 
     @contextmanager
@@ -232,17 +232,15 @@ class Interrupter:
         if not self.here:
             yield
             return
-        self._changed_at = time.monotonic()
         outer, self._shielded = self._shielded, shielded
         try:
             yield
         finally:
-            self._changed_at = time.monotonic()
+            self._ended_at = time.monotonic()
             self._shielded = outer
 
     def disarm(self) -> None:
         """A request has ended. An interrupt may have hit :meth:`armed` at its very end."""
-        self._changed_at = time.monotonic()
         self._armed = False
 
     def fire(self) -> None:

@@ -25,9 +25,7 @@ _COLUMNS = ("name", "plugin", "version", "python", "found", "summary")
 
 
 @app.command()
-def hosts(
-    as_json: JsonOption = False,
-) -> None:
+def hosts(as_json: JsonOption = False) -> None:
     """List the hosts, and where each was found on this machine.
 
     The one that would be started comes first, other copies below it.

@@ -112,14 +112,15 @@ def test_a_cell_that_refuses_to_end_keeps_the_kernel_from_it_for_its_time(host: 
     client = host.client()
     code = """
 import time
-for _ in range(20):
+for number in range(20):
     try:
+        number or print("started", flush=True)
         time.sleep(0.1)
     except KeyboardInterrupt:
         pass
 x = 1
 """
-    request = busy(client, SAY + code)
+    request = busy(client, code)
     restart(client)
     assert finish(client, request).status == "ok"
     wait_for(lambda: value(client, "'x' in globals()") == "False", "a fresh namespace")

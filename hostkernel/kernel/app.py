@@ -16,17 +16,19 @@ from ipykernel.heartbeat import Heartbeat
 from ipykernel.kernelapp import IPKernelApp
 from IPython.core import debugger
 from traitlets import Any as AnyTrait
-from traitlets import Type
+from traitlets import Type, validate
 
 from hostkernel.connection import ConnectionInfo
 from hostkernel.errors import StartError
 
 from .messages import HostSession
-from .output import CellStream, PubThread
+from .output import CellStream
+from .publishing import PubThread
 from .requests import HostIPythonKernel
+from .sockets import Replies, SharedSocket
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["HostKernelApp"]
 
@@ -157,6 +159,24 @@ class HostKernelApp(IPKernelApp):
         with _quiet(self.log):
             super().init_sockets()
 
+    @validate("shell_socket")
+    def _share_shell_socket(self, proposal: Mapping[str, Any]) -> SharedSocket:
+        # Original: used by one thread, to which the others hand their replies.
+        proposal["value"].close()
+        return self._shared(self.context, zmq.ROUTER)
+
+    @staticmethod
+    def _shared(context: zmq.Context[Any], kind: int) -> SharedSocket:
+        socket: SharedSocket = context.socket(kind, socket_class=SharedSocket)
+        return socket
+
+    def init_kernel(self) -> None:
+        """Original: another thread sends the replies of this one."""
+        super().init_kernel()
+        # Private: the pair on which this thread hands them to the shell channel.
+        pair = self.shell_channel_thread.manager._main_to_shell_channel
+        pair.from_socket = Replies(self.kernel.shell_stream, pair.from_socket.close)
+
     def _session_default(self) -> HostSession:
         return HostSession(parent=self)
 
@@ -178,14 +198,19 @@ class HostKernelApp(IPKernelApp):
 
     def init_iopub(self, context: zmq.Context[Any]) -> None:
         """Original: also opens a TCP port for forked children, and greets the first client only."""
-        self.iopub_socket = context.socket(zmq.XPUB)
+        self.iopub_socket = self._shared(context, zmq.XPUB)
         self.iopub_socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         self.iopub_socket.linger = 1000
         self._apply_curve_server_options(self.iopub_socket)
         self.iopub_port = self._bind_socket(self.iopub_socket, self.iopub_port)
         self.iopub_thread = PubThread(self.iopub_socket, pipe=False, session=self.session)
+        self.iopub_thread.sends_here = self._sends_here
         self.iopub_thread.start()
         self.iopub_socket = self.iopub_thread.background_socket
+
+    def _sends_here(self) -> bool:
+        interrupter = self.owner.interrupter
+        return bool(interrupter.here) and not interrupter.is_armed
 
     def init_heartbeat(self) -> None:
         """Original: does not wait for the port to be taken."""
@@ -242,9 +267,8 @@ class HostKernelApp(IPKernelApp):
             flushed.wait(timeout=10)
 
     def _flush_replies(self) -> None:
-        # Private: the pair on which the main thread hands replies to the shell channel.
-        self.shell_channel_thread.manager._main_to_shell_channel.to_stream.flush()
-        self.kernel.shell_stream.flush()
+        with self.shell_socket.lock:  # it polls, too
+            self.kernel.shell_stream.flush()
 
     def _run_in_shell_channel(self, function: Any) -> None:
         done = threading.Event()

@@ -15,19 +15,18 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary, WeakSet
 
-import zmq
-from ipykernel.iostream import IOPubThread, OutStream
+from ipykernel.iostream import OutStream
 from jupyter_client.session import extract_header
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from jupyter_client.session import Session
 
-__all__ = ["CellStream", "PubThread", "Threads"]
+    from .publishing import PubThread
 
-_PATIENCE = 10.0  # seconds that an undisturbed cell waits for its output to be sent
-_SETTLE = 0.0003  # seconds that the sending thread needs to go back to sleep
+__all__ = ["CellStream", "Threads"]
+
 _PACE = 0.1  # seconds between two such waits of one stream
 
 
@@ -84,65 +83,6 @@ class PastCapture(Protocol):
 
     def write_past(self, text: str, encoding: str) -> bool:
         """Write to where the descriptor ``number`` led; False if nothing captures it now."""
-
-
-class PubThread(IOPubThread):
-    """The thread that sends what the kernel publishes.
-
-    A cell that must not be disturbed waits for it: some hosts drop Python's lock inside a call
-    and crash if another thread takes it there, see :attr:`hostkernel.Host.undisturbed`.
-    """
-
-    _undisturbed: int | None = None
-
-    @contextmanager
-    def undisturbed(self) -> Iterator[None]:
-        """While this runs, work for the thread is done when :meth:`schedule` returns."""
-        self._undisturbed = threading.get_ident()
-        try:
-            yield
-        finally:
-            self._undisturbed = None
-
-    @property
-    def is_waited_for(self) -> bool:
-        """Whether the caller would wait in :meth:`schedule`."""
-        return threading.get_ident() == self._undisturbed
-
-    def _handle_subscription(self, frames: list[bytes]) -> None:
-        """Original: an empty message of a client's stops the greeting of all."""
-        super()._handle_subscription([frame for frame in frames if frame])
-
-    def _really_send(self, *args: Any, **kwargs: Any) -> None:
-        """Original: takes no notice of who subscribes just then, until something else comes in.
-
-        ZeroMQ's descriptor tells of an event once, and sending uses that up.
-        """
-        super()._really_send(*args, **kwargs)
-        if not self.closed and self.socket.get(zmq.EVENTS) & zmq.POLLIN:
-            self._xpub_stream.flush(zmq.POLLIN)
-
-    def schedule(self, f: Callable[[], object]) -> None:
-        """Original: returns at once, always."""
-        if self._undisturbed is not None and threading.get_ident() == self.thread.ident:
-            f()  # or the thread would wake up once more for it
-        elif self.is_waited_for:
-            self._wait_for(f)
-        else:
-            super().schedule(f)
-
-    def _wait_for(self, f: Callable[[], object]) -> None:
-        done = threading.Event()
-
-        def call() -> None:
-            try:
-                f()
-            finally:
-                done.set()
-
-        super().schedule(call)
-        done.wait(_PATIENCE)
-        time.sleep(_SETTLE)
 
 
 class CellStream(OutStream):

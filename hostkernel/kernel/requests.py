@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ipykernel.ipkernel import IPythonKernel
 from IPython.core.error import StdinNotImplementedError
 from traitlets import Any as AnyTrait
-from traitlets import Type
+from traitlets import Float, Type
 
 from .intake import IntakeKernel
 from .interrupt import Cancel
@@ -37,6 +37,8 @@ class HostIPythonKernel(IntakeKernel):
 
     shell_class = Type(HostShell)
     owner = AnyTrait()
+    # Original: half a millisecond before each reply, for output that its flush may have missed.
+    _execute_sleep = Float(0.0)
     control_msg_types = [*IPythonKernel.control_msg_types, "hostkernel_request"]
 
     def __init__(self, **kwargs: Any) -> None:

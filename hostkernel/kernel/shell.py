@@ -17,6 +17,7 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 from traitlets import Type, observe
 
+from .history import HostHistory
 from .interrupt import without_ours
 from .residue import restore_environment
 from .steps import Stepped
@@ -94,6 +95,11 @@ class HostShell(ZMQInteractiveShell):
 
     def init_prompts(self) -> None:
         """Original: sets ``sys.ps1`` to ``ps3``, which says "interactive" to the host."""
+
+    def init_history(self) -> None:
+        """Original, with a history that does not keep a client waiting."""
+        self.history_manager = HostHistory(shell=self, parent=self)
+        self.configurables.append(self.history_manager)
 
     def init_sys_modules(self) -> None:
         """Original: replaces ``sys.modules["__main__"]``, where hosts keep objects of theirs."""

@@ -20,7 +20,7 @@ import bpy
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Stage", "is_ours"]
+__all__ = ["Stage", "address_of_slice", "is_ours"]
 
 _AT_ONCE = 0.0
 # A timer that is due at once keeps Blender from sleeping until its event is taken, which lasts
@@ -29,6 +29,7 @@ _WHILE_LOCKED = 0.05
 _PATIENCE = 5
 
 _numbers = itertools.count()
+_address: int | None = None
 
 
 class Stage:
@@ -98,10 +99,15 @@ class Stage:
         ]
         return max(places, key=_size, default=None)
 
-    def perform(self) -> None:
+    def perform(self, operator: Any) -> None:
         """The handler is called: run the slice."""
+        global _address
         self.leave()
-        self._run()
+        _address = operator.as_pointer()
+        try:
+            self._run()
+        finally:
+            _address = None
 
     def leave(self) -> None:
         """The handler goes: it has been called, or its file or its window is being closed."""
@@ -113,6 +119,11 @@ class Stage:
 def is_ours(operator: Any) -> bool:
     """Whether a running operator is a stage's."""
     return bool(operator.bl_idname.startswith("HOSTKERNEL_OT_slice_"))
+
+
+def address_of_slice() -> int | None:
+    """Where Blender keeps the operator in which a slice runs now, None outside of one."""
+    return _address
 
 
 def _size(place: dict[str, Any]) -> int:
@@ -139,7 +150,7 @@ def _operator(stage: Stage) -> Any:
         def modal(self, _context: Any, event: Any) -> set[str]:
             if event.type != "TIMER":
                 return {"PASS_THROUGH"}
-            stage.perform()
+            stage.perform(self)
             return {"CANCELLED", "PASS_THROUGH"}
 
         def cancel(self, _context: Any) -> None:

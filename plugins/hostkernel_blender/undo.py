@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from functools import cache
 from time import perf_counter
 
 import bpy
 
-from .context import is_ours
 from .handlers import Handlers
+from .modal import is_modal
 
 __all__ = ["UndoSteps"]
 
@@ -61,7 +62,7 @@ class UndoSteps:
         _update()
         changed = self._fired or self._counts != _counts()
         self.close()
-        if changed and not _is_modal():
+        if changed and not is_modal():
             self._push_or_defer("Cell" if number is None else f"Cell [{number}]")
 
     def _push_or_defer(self, name: str) -> None:
@@ -91,16 +92,14 @@ def _update() -> None:
         bpy.context.view_layer.update()
 
 
-def _is_modal() -> bool:
-    # Older Blenders cannot say.
-    windows = bpy.context.window_manager.windows
-    running = [op for window in windows for op in getattr(window, "modal_operators", ())]
-    return not all(map(is_ours, running))
-
-
 def _counts() -> dict[str, int]:
-    kinds = [kind.identifier for kind in bpy.data.bl_rna.properties if kind.type == "COLLECTION"]
-    return {kind: len(getattr(bpy.data, kind)) for kind in kinds}
+    return {kind: len(getattr(bpy.data, kind)) for kind in _kinds()}
+
+
+@cache
+def _kinds() -> list[str]:
+    kinds = bpy.data.bl_rna.properties
+    return [kind.identifier for kind in kinds if kind.type == "COLLECTION"]
 
 
 def _tell(seconds: float) -> None:

@@ -1,0 +1,62 @@
+"""Whether a modal operator of the user's is running. Imported inside Blender only."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Any
+
+import bpy
+
+from .context import address_of_slice, is_ours
+from .dna import offset_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["is_modal"]
+
+
+def is_modal() -> bool:
+    """Called on the main thread, in a slice."""
+    windows = list(bpy.context.window_manager.windows)
+    if "modal_operators" in bpy.types.Window.bl_rna.properties:
+        return not all(is_ours(op) for window in windows for op in window.modal_operators)
+    return _has_other_handlers(windows, address_of_slice())
+
+
+class _Handler(ctypes.Structure):
+    """The beginning of Blender's ``wmEventHandler_Op`` (windowmanager/wm_event_system.h)."""
+
+    _fields_ = (
+        ("next", ctypes.c_void_p),
+        ("prev", ctypes.c_void_p),
+        ("type", ctypes.c_int),
+        ("flag", ctypes.c_int),
+        ("poll", ctypes.c_void_p),
+        ("operator", ctypes.c_void_p),
+    )
+
+
+def _has_other_handlers(windows: list[Any], slice_address: int | None) -> bool:
+    """The same for Blenders that cannot say (before 4.2): its own lists are read.
+
+    That of a window is where Blender says. What is in it is taken for what it looks like only
+    if our own operator is found there; it is not in a slice that has just loaded a file, which
+    ends all operators.
+    """
+    offset = offset_of("wmWindow", "modalhandlers")
+    if offset is None or slice_address is None:
+        return False
+    handlers = [each for window in windows for each in _list(window.as_pointer() + offset)]
+    ours = next((each for each in handlers if each.operator == slice_address), None)
+    if ours is None:
+        return False
+    return any(each.type == ours.type and each.operator != ours.operator for each in handlers)
+
+
+def _list(address: int) -> Iterator[_Handler]:
+    place = ctypes.c_void_p.from_address(address).value
+    while place is not None:
+        handler = _Handler.from_address(place)
+        yield handler
+        place = handler.next

@@ -86,6 +86,12 @@ class Driver(ABC):
                 self.loop.run_forever()
             task.result()
 
+    async def fresh_turn(self) -> None:
+        """Wait for a turn of the host's loop that nobody else has had this way.
+
+        The host looks to its windows and files between two turns, not within one.
+        """
+
     @property
     def sleeps(self) -> bool:
         """Whether the host sleeps in C, and a signal cuts that sleep short."""
@@ -160,6 +166,9 @@ class PumpedDriver(Driver):
     @property
     def sleeps(self) -> bool:
         return self._host_loop.sleeps
+
+    async def fresh_turn(self) -> None:
+        await self._pump.fresh_slice()
 
     def start(self, send_wake: Callable[[], None]) -> None:
         self._send_wake = send_wake

@@ -234,6 +234,10 @@ class Embedding:
         except (ConnectionFileError, OSError):
             log.exception("the title could not be written down")
 
+    async def fresh_turn(self) -> None:
+        """See :meth:`Driver.fresh_turn`."""
+        await self.driver.fresh_turn()
+
     def cell_begins(self, cell: str) -> None:
         """A cell is about to run."""
         self._cells_as_main.install()

@@ -48,6 +48,9 @@ class Owner(Protocol):
     def look_at_title(self) -> None:
         """Note what is open now."""
 
+    async def fresh_turn(self) -> None:
+        """Wait for a turn of the host's loop in which no request has been served."""
+
     def cell_begins(self, cell: str) -> None:
         """A cell is about to run."""
 

@@ -228,6 +228,7 @@ class Pump:
         self._polled = polled
         self.thread = threading.get_ident()
         self._ticking = False
+        self._taken = False
         self._due = False
         self._waiter: Waiter | None = None
 
@@ -286,6 +287,7 @@ class Pump:
     def run_slice(self) -> None:
         """Run what can run now, then what was put in :attr:`after_slice`."""
         self._ticking = True
+        self._taken = False
         try:
             with self.selector.slice(self.loop.stop, self._budget), outer_loop_aside():
                 run_loop(self.loop)
@@ -295,6 +297,13 @@ class Pump:
             self._ticking = False
         while self.after_slice:
             self._run_apart(self.after_slice.popleft())
+
+    async def fresh_slice(self) -> None:
+        """Wait for a slice that nobody else has had this way."""
+        while self._ticking and self._taken:
+            self.loop.stop()
+            await asyncio.sleep(0)
+        self._taken = True
 
     def _run_apart(self, function: Callable[[], None]) -> None:
         try:

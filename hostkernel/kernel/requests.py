@@ -80,7 +80,7 @@ class HostIPythonKernel(IntakeKernel):
         self.session.send(self.iopub_socket, "stream", content, parent, ident=b"stream.stderr")
 
     async def dispatch_shell(self, msg: Any, /, *args: Any, **kwargs: Any) -> None:
-        """Original; held back while the kernel is about to end or restart."""
+        """Original; each in a turn of the host's loop, none while the kernel ends or restarts."""
         if not self.owner.interrupter.here:
             await super().dispatch_shell(msg, *args, **kwargs)
             return
@@ -88,6 +88,7 @@ class HostIPythonKernel(IntakeKernel):
         assert task is not None
         self._requests.add(task)
         try:
+            await self.owner.fresh_turn()
             await self._open.wait()
             self._running.add(task)
             self._idle.clear()

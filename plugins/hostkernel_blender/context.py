@@ -27,6 +27,7 @@ _AT_ONCE = 0.0
 # when a render has locked the interface.
 _WHILE_LOCKED = 0.05
 _PATIENCE = 5
+_OFTEN = 10  # in a row, that a slice finds its area gone, as when another workspace is shown
 
 _numbers = itertools.count()
 _address: int | None = None
@@ -50,6 +51,7 @@ class Stage:
         self._timer: Any = None
         self._window: Any = None
         self._turns = 0
+        self._lost = 0
 
     def open(self) -> None:
         """Register the operator."""
@@ -100,9 +102,13 @@ class Stage:
         return max(places, key=_size, default=None)
 
     def perform(self, operator: Any) -> None:
-        """The handler is called: run the slice."""
+        """The handler is called: run the slice, or leave it to be asked for again."""
         global _address
         self.leave()
+        if self._lost < _OFTEN and bpy.context.area is None and self._place() is not None:
+            self._lost += 1
+            return
+        self._lost = 0
         _address = operator.as_pointer()
         try:
             self._run()

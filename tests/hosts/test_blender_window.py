@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hosts.runs import BUSY, need, run_cell, wait_for
+from kernel.live import finish
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +67,14 @@ def test_operators_find_a_view_after_file_loads(client: BlockingKernelClient) ->
     for load in LOADS:
         run_cell(client, load)
         assert run_cell(client, CONTEXT) == IN_A_VIEW, load
+
+
+def test_cells_that_are_sent_at_once_find_a_view_each(client: BlockingKernelClient) -> None:
+    """As of a notebook that is run from its top."""
+    requests = [(load, client.execute(load), client.execute(CONTEXT)) for load in LOADS]
+    for load, first, second in requests:
+        assert finish(client, first).status == "ok", load
+        assert finish(client, second).text == IN_A_VIEW, load
 
 
 def test_operators_find_a_view_when_theirs_is_gone(client: BlockingKernelClient) -> None:

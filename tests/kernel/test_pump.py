@@ -103,6 +103,29 @@ def test_timers_are_due_without_any_other_event(pump: Pump, main: MainLoop) -> N
     assert main.ticks <= 6
 
 
+def test_who_wants_a_slice_of_its_own_has_one(pump: Pump, main: MainLoop) -> None:
+    seen: list[int] = []
+
+    async def serve() -> None:
+        await pump.fresh_slice()
+        seen.append(main.ticks)
+
+    tasks = [pump.loop.create_task(serve()) for _ in range(5)]
+    pump.loop.call_soon_threadsafe(lambda: None)
+    main.run_until(lambda: all(task.done() for task in tasks))
+    assert seen == sorted(set(seen))
+    assert len(seen) == 5
+
+
+def test_outside_of_slices_there_is_none_to_wait_for(pump: Pump) -> None:
+    async def serve() -> int:
+        await pump.fresh_slice()
+        await pump.fresh_slice()
+        return 2
+
+    assert pump.loop.run_until_complete(serve()) == 2
+
+
 def test_what_the_host_puts_on_the_loop_between_slices_is_noticed(
     pump: Pump, main: MainLoop
 ) -> None:

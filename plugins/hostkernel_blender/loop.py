@@ -92,3 +92,11 @@ class BlenderLoop(HostLoop):
                 self._tick()
         except BaseException:
             logging.getLogger(__name__).exception("a slice of the kernel failed")
+        self._stand_behind_others()
+
+    def _stand_behind_others(self) -> None:
+        # Timers that are due in one turn are called in the order of their registration. One of a
+        # cell's must not find the operator there that ours has just begun for the next cell.
+        if bpy.app.timers.is_registered(self._timer):
+            bpy.app.timers.unregister(self._timer)
+            self._register()

@@ -106,7 +106,8 @@ bpy.app.timers.register(reload)
 
 def test_no_operator_of_ours_runs_between_cells(client: BlockingKernelClient) -> None:
     """While one does Blender refuses to reload its scripts, and saves no backup."""
-    run_cell(client, RELOAD)
+    requests = client.execute(RELOAD), client.execute("'the next is due at once, too'")
+    assert [finish(client, request).status for request in requests] == ["ok", "ok"]
     wait_for(lambda: run_cell(client, "said") != "[]", "the reload")
     assert run_cell(client, "said") == "[{'FINISHED'}]"
     assert run_cell(client, CONTEXT) == IN_A_VIEW

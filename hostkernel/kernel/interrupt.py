@@ -206,6 +206,11 @@ class Interrupter:
         """Whether something that may be interrupted runs this very moment."""
         return self._armed
 
+    @property
+    def is_shielded(self) -> bool:
+        """Whether the kernel is at its own work, where no interrupt is raised."""
+        return self._shielded and not self._armed
+
     @contextmanager
     def armed(self) -> Iterator[None]:
         """While inside, :meth:`fire` raises KeyboardInterrupt. Does nothing on other threads."""

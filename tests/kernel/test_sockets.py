@@ -254,11 +254,18 @@ def test_who_subscribes_meanwhile_is_greeted(published: Published) -> None:
 
 
 def test_a_cell_leaves_it_to_the_thread(each_host: LiveHost) -> None:
-    """An interrupt, which may come at any moment of a cell, would leave half a message."""
+    """An interrupt, which may come at any moment of a cell or of its task, would leave half a
+    message."""
     host = each_host
     host.start()
     client = host.client()
     assert value(client, "get_ipython().kernel.iopub_thread.sends_here()") == "False"
+    value(
+        client,
+        "import asyncio; seen = []; publishing = get_ipython().kernel.iopub_thread\n"
+        "asyncio.get_running_loop().call_soon(lambda: seen.append(publishing.sends_here()))",
+    )
+    wait_for(lambda: value(client, "seen") == "[False]", "the cell's callback")
     assert value(client, "type(get_ipython().kernel.shell_stream.socket).__name__") == (
         "'SharedSocket'"
     )

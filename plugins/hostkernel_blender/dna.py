@@ -31,14 +31,17 @@ def offset_of(kind: str, field: str) -> int | None:
         kind: name of the struct, such as ``"wmWindow"``.
         field: its name.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "empty.blend")
-        bpy.data.libraries.write(str(file), set())
-        blend = file.read_bytes()
     try:
-        return _offset(_Reader(_description(blend)), kind, field)
-    except (ValueError, IndexError, struct.error):
+        return _offset(_Reader(_description(_small_blend())), kind, field)
+    except (OSError, RuntimeError, ValueError, IndexError, struct.error):
         return None
+
+
+def _small_blend() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "small.blend")
+        bpy.data.libraries.write(str(file), set())
+        return file.read_bytes()
 
 
 def _description(blend: bytes) -> bytes:

@@ -65,4 +65,6 @@ def test_no_echo_unless_asked(host: LiveHost, capfd: Any) -> None:
     since = len(host.output)
     value(host.client(), "print('to the client alone'); 6 * 7")
     host.do("import sys; sys.stdout.flush(); print('mark', flush=True)")
-    assert host.output[since:] == "mark\n"
+    # asyncio, in its debug mode, says so of a step that took long on a busy machine.
+    said = [line for line in host.output[since:].splitlines() if "Executing <Task" not in line]
+    assert said == ["mark"]

@@ -169,6 +169,9 @@ def test_between_and_at_the_edges_of_cells(main_host: LiveHost) -> None:
         client.control_channel.send(message)
         reply = finish(client, request)
         assert reply.status == "ok" or reply.ename == "KeyboardInterrupt"
+        # It may still be on its way, and then be the next cell's.
+        interrupted = client.get_control_msg(timeout=SECONDS)
+        assert interrupted["parent_header"]["msg_id"] == message["header"]["msg_id"]
     assert value(client, "1 + 1") == "2"
 
 

@@ -210,7 +210,7 @@ class HostKernelApp(IPKernelApp):
 
     def _sends_here(self) -> bool:
         interrupter = self.owner.interrupter
-        return bool(interrupter.here) and bool(interrupter.is_shielded)
+        return bool(interrupter.here and interrupter.is_shielded)
 
     def init_heartbeat(self) -> None:
         """Original: does not wait for the port to be taken."""

@@ -207,16 +207,29 @@ class Grab(bpy.types.Operator):
 bpy.utils.register_class(Grab)
 bpy.ops.test.grab()
 """
+RUNNING = "[op.bl_idname for w in C.window_manager.windows for op in w.modal_operators]"
+IS_MODAL = "__import__('hostkernel_blender.modal').modal.is_modal()"
+
+
+@pytest.mark.parametrize("blender", ["bpy"], indirect=True)
+def test_blender_lists_the_modal_operator(client: BlockingKernelClient) -> None:
+    number(client, GRAB)
+    assert run_cell(client, RUNNING) == "['TEST_OT_grab']"
+    number(client, "bpy.ops.wm.open_mainfile(filepath=FILE)")
+    assert run_cell(client, RUNNING) == "[]"
 
 
 @pytest.mark.parametrize("blender", ["bpy", "window"], indirect=True)
 def test_no_step_while_a_modal_operator_of_the_users_runs(client: BlockingKernelClient) -> None:
     """One Blender lists such operators, the other is too old to."""
+    assert run_cell(client, IS_MODAL) == "False"
     number(client, GRAB)
+    assert run_cell(client, IS_MODAL) == "True"
     number(client, "D.objects['Cube'].location.x = 3")
     number(client, "D.meshes.new('meanwhile')")
     assert steps(client) == []
-    number(client, "bpy.ops.wm.open_mainfile(filepath=FILE)")  # which ends it
+    number(client, "bpy.ops.wm.open_mainfile(filepath=FILE)")
+    assert run_cell(client, IS_MODAL) == "False"
     last = number(client, "D.objects['Cube'].location.y = 3")
     assert steps(client) == [f"Cell [{last}]"]
 

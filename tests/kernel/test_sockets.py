@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,6 +26,23 @@ if TYPE_CHECKING:
     Connect = Callable[[int, int], zmq.Socket[bytes]]
 
 ADDRESS = "tcp://127.0.0.1"
+
+
+@contextmanager
+def held(have_called: Callable[[Callable[[], None]], object]) -> Iterator[None]:
+    """Keep a thread from its work; it calls what it is given through ``have_called``."""
+    began, free = threading.Event(), threading.Event()
+
+    def stand() -> None:
+        began.set()
+        free.wait(SECONDS)
+
+    have_called(stand)
+    assert began.wait(SECONDS)
+    try:
+        yield
+    finally:
+        free.set()
 
 
 class Reader:
@@ -51,18 +68,6 @@ class Reader:
             self.stream.close()
 
         asyncio.run(run())
-
-    def hold(self) -> Callable[[], None]:
-        """Keep it from reading, until what is given back is called."""
-        held, free = threading.Event(), threading.Event()
-
-        def stand() -> None:
-            held.set()
-            free.wait(SECONDS)
-
-        self.loop.add_callback(stand)
-        assert held.wait(SECONDS)
-        return free.set
 
     def close(self) -> None:
         self.loop.add_callback(self._ended.set)
@@ -104,14 +109,11 @@ def test_a_reply_hides_no_request(connect: Connect, reader: Reader) -> None:
     client.send(b"first")
     wait_for(lambda: reader.read == [b"first"], "the first request")
     replies = Replies(reader.stream, lambda: None)
-    go_on = reader.hold()
-    try:
+    with held(reader.loop.add_callback):
         client.send(b"second")
         # Looking takes the note of it away from the thread, as sending does.
         wait_for(lambda: reader.socket.has_news, "the second request")
         replies.send_multipart([b"client", b"reply"])
-    finally:
-        go_on()
     wait_for(lambda: reader.read == [b"first", b"second"], "the second request to be read")
 
 
@@ -163,18 +165,6 @@ class Published:
         assert b"iopub_welcome" in b"".join(client.recv_multipart())
         return client
 
-    def hold(self) -> Callable[[], None]:
-        """Keep the thread from its work, until what is given back is called."""
-        held, free = threading.Event(), threading.Event()
-
-        def stand() -> None:
-            held.set()
-            free.wait(SECONDS)
-
-        self.thread.schedule(stand)
-        assert held.wait(SECONDS)
-        return free.set
-
     def close(self) -> None:
         self.thread.stop()
         self.thread.close()
@@ -188,66 +178,42 @@ def published(context: zmq.Context[Any], connect: Connect) -> Iterator[Published
 
 def test_the_thread_is_passed_by(published: Published) -> None:
     client = published.greeted()
-    began, free = threading.Event(), threading.Event()
-
-    def stand() -> None:
-        began.set()
-        free.wait(SECONDS)
-
-    published.thread.io_loop.add_callback(stand)  # it has nothing to send, and does not listen
-    assert began.wait(SECONDS)
-    try:
+    with held(published.thread.io_loop.add_callback):  # it has nothing to send
         published.thread.send_multipart([b"a", b"b"])
         assert client.recv_multipart() == [b"a", b"b"]
-    finally:
-        free.set()
 
 
 def test_what_waits_is_not_overtaken(published: Published) -> None:
     client = published.greeted()
-    go_on = published.hold()
-    try:
+    with held(published.thread.schedule):
         published.thread.schedule(lambda: published.socket.send_multipart([b"first"]))
         published.thread.send_multipart([b"second"])
-    finally:
-        go_on()
     assert [client.recv_multipart(), client.recv_multipart()] == [[b"first"], [b"second"]]
 
 
 def test_what_is_in_hand_is_not_overtaken(published: Published) -> None:
     client = published.greeted()
-    held, free = threading.Event(), threading.Event()
 
-    def slow() -> None:
-        held.set()
-        free.wait(SECONDS)
-        published.socket.send_multipart([b"first"])
+    def send_late(stand: Callable[[], None]) -> None:
+        def late() -> None:
+            stand()
+            published.socket.send_multipart([b"first"])
 
-    published.thread.schedule(slow)
-    assert held.wait(SECONDS)
-    assert not published.thread._events
-    published.thread.send_multipart([b"second"])
-    free.set()
+        published.thread.schedule(late)
+
+    with held(send_late):
+        assert not published.thread._events
+        published.thread.send_multipart([b"second"])
     assert [client.recv_multipart(), client.recv_multipart()] == [[b"first"], [b"second"]]
 
 
 def test_who_subscribes_meanwhile_is_greeted(published: Published) -> None:
     first = published.greeted()
-    began, free = threading.Event(), threading.Event()
-
-    def stand() -> None:
-        began.set()
-        free.wait(SECONDS)
-
-    published.thread.io_loop.add_callback(stand)
-    assert began.wait(SECONDS)
-    try:
+    with held(published.thread.io_loop.add_callback):
         second = published.listen()
         # Looking takes the note of it away from the thread, as sending does.
         wait_for(lambda: published.socket.has_news, "the subscription")
         published.thread.send_multipart([b"to both"])
-    finally:
-        free.set()
     assert first.recv_multipart() == [b"to both"]
     assert second.recv_multipart() == [b"to both"]
     assert b"iopub_welcome" in b"".join(second.recv_multipart())

@@ -62,7 +62,7 @@ class Stock:
         began = time.perf_counter()
         self._manager.start_kernel(env=self._env)
         client = self._manager.client()
-        client.start_channels()
+        client.start_channels(hb=False)
         self._answered(client)
         start = time.perf_counter() - began
         began = time.perf_counter()

@@ -15,6 +15,7 @@ from kernel.live import value
 from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
 
+from hostkernel.kernel.app import _cancel_tasks
 from hostkernel.kernel.publishing import PubThread
 from hostkernel.kernel.sockets import Replies, SharedSocket
 
@@ -166,6 +167,9 @@ class Published:
         return client
 
     def close(self) -> None:
+        cancelled = threading.Event()
+        self.thread.io_loop.add_callback(_cancel_tasks, cancelled)
+        assert cancelled.wait(SECONDS)
         self.thread.stop()
         self.thread.close()
 

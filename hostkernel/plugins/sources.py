@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 import importlib.util
 import os.path
 import sys
+import time
 import traceback
 import zlib
 from dataclasses import dataclass
-from functools import partial
 from importlib.machinery import ModuleSpec, SourceFileLoader
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hostkernel.errors import PluginError
@@ -20,12 +22,13 @@ from hostkernel.hookspecs import PROJECT
 if TYPE_CHECKING:
     from collections.abc import Callable
     from importlib.metadata import EntryPoint
-    from pathlib import Path
 
 __all__ = ["FAILURES", "PluginInfo", "Source", "installed", "local"]
 
 FAILURES = (Exception, SystemExit)
 """What a plugin may raise without harming anything else; KeyboardInterrupt is the user's."""
+
+_SETTLED = 2.0  # seconds after which an installer is done with what it began in a folder
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,29 @@ class Source:
     read: Callable[[], object]
 
 
-def installed() -> list[Source]:
-    """The entry points of every installed distribution, none of them loaded."""
+def installed() -> tuple[Source, ...]:
+    """The entry points of every installed distribution, none of them loaded.
+
+    Reading them takes a quarter of a kernel's start, so that is done again only where something
+    was installed, removed or put on ``sys.path`` meanwhile.
+    """
+    folders = tuple((str(folder), _changed(folder)) for folder in sys.path)
+    if max(changed for _, changed in folders) > time.time() - _SETTLED:
+        _installed.cache_clear()
+    return _installed(folders)
+
+
+def _changed(folder: str) -> float:
+    try:
+        return Path(folder).stat().st_mtime
+    except (OSError, TypeError, ValueError):  # there may be anything on sys.path
+        return 0.0
+
+
+@functools.lru_cache(maxsize=1)
+def _installed(_folders: object) -> tuple[Source, ...]:
     entries = importlib.metadata.entry_points(group=PROJECT)
-    return [Source(_identify(entry), entry.load) for entry in entries]
+    return tuple(Source(_identify(entry), entry.load) for entry in entries)
 
 
 def _identify(entry: EntryPoint) -> PluginInfo:
@@ -103,7 +125,7 @@ def _identify(entry: EntryPoint) -> PluginInfo:
 
 def local(path: Path) -> Source:
     """The Python file ``path`` as a plugin, not loaded."""
-    return Source(PluginInfo(str(path), path=path), partial(_run_file, path))
+    return Source(PluginInfo(str(path), path=path), functools.partial(_run_file, path))
 
 
 def _run_file(path: Path) -> object:

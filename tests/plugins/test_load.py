@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
+from itertools import count
 
 import pytest
 from plugins.conftest import KERNEL
@@ -31,6 +34,35 @@ def test_an_installed_plugin_in_full(healthy):
     (info,) = [info for info in Plugins.load().loaded if info.name == "healthy"]
     assert (info.distribution, info.version, info.path) == ("healthy-dist", "1.2", None)
     assert (info.hosts, info.problem, info.disabled) == (("healthy",), None, False)
+
+
+def test_what_is_installed_or_removed_meanwhile_counts(site):
+    moments = count(1_000_000_000)
+
+    def found():
+        """What is found once the folder is at rest."""
+        os.utime(site.folder, times=(moment := next(moments), moment))
+        names = [plugin.name for plugin in Plugins.load().loaded]
+        assert [plugin.name for plugin in Plugins.load().loaded] == names
+        return set(names) - {"python", "qt", "blender"}
+
+    plugin = "def hostkernel_hosts(): return []"
+    assert found() == set()
+    site.install("later", plugin)
+    assert found() == {"later"}
+    site.install("last", plugin)
+    assert found() == {"later", "last"}
+    shutil.rmtree(site.folder / "later_dist-1.2.dist-info")
+    assert found() == {"last"}
+
+
+def test_what_an_installer_is_still_at_is_looked_at_again(site):
+    site.install("late", "def hostkernel_hosts(): return []")
+    (info,) = site.folder.glob("late_dist*")
+    listed = (info / "entry_points.txt").rename(site.folder / "kept")
+    assert not [plugin for plugin in Plugins.load().loaded if plugin.name == "late"]
+    (info / "entry_points.txt").write_text(listed.read_text())
+    assert [plugin for plugin in Plugins.load().loaded if plugin.name == "late"]
 
 
 def test_bundled_plugins_come_by_entry_point():

@@ -132,7 +132,7 @@ def test_requests_sent_meanwhile_are_all_answered(each_host: LiveHost) -> None:
     for _ in range(5):
         client.control_channel.send(client.session.msg("shutdown_request", {"restart": True}))
         sent = {client.execute(f"{number}") for number in range(20)}
-        sent |= {client.kernel_info(), client.complete("impo"), client.is_complete("1")}
+        sent |= {client.kernel_info(), client.complete("%tim"), client.is_complete("1")}
         while sent:
             reply = client.get_shell_msg(timeout=SECONDS)
             sent.discard(reply["parent_header"]["msg_id"])

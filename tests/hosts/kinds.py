@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import shutil
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,16 @@ sys.exit(app.exec())
 """
 
 
+def cheap_window(width: int, height: int) -> str:
+    """Arguments that keep Blender's window cheap, as TOML.
+
+    Without a graphics card each pixel of it takes its time, and smooth edges draw it eight times.
+    """
+    rough = "import bpy; bpy.context.preferences.system.viewport_aa = 'OFF'"
+    size = ("0", "0", str(width), str(height))
+    return json.dumps(["--window-geometry", *size, "--python-expr", rough])
+
+
 def arguments(kind: str, folder: Path) -> tuple[str, ...]:
     """What ``hostkernel run`` and ``kernelspec install`` need for it; files go into ``folder``.
 
@@ -59,6 +70,5 @@ def arguments(kind: str, folder: Path) -> tuple[str, ...]:
 _FACTORY = "--set=hosts.blender.factory_startup=true"
 _BLENDERS = {
     "background": "--set=hosts.blender.background=true",
-    # Without a graphics card each pixel of the window takes its time.
-    "window": '--set=hosts.blender.args=["--window-geometry", "0", "0", "640", "480"]',
+    "window": f"--set=hosts.blender.args={cheap_window(640, 480)}",
 }

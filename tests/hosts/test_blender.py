@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from hosts.kinds import cheap_window
 from hosts.runs import need, run_cell, wait_for
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def start(start_run: Callable[..., Run], request: pytest.FixtureRequest) -> Call
             "executable": "bpy" if mode == "bpy" else shutil.which("blender"),
             "background": "true" if mode == "background" else "false",
             "factory_startup": "true",
+            "args": cheap_window(640, 480) if mode == "window" else "[]",
         }
         options = [f"--set=hosts.blender.{key}={value}" for key, value in settings.items()]
         return start_run("--host", "blender", *options, *args, **env)

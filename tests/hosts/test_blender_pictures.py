@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
+from hosts.kinds import cheap_window
 from hosts.pictures import Shown
 from hosts.runs import SECONDS, need, run_cell, wait_for
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
 
 MODES = ("bpy", "background", "window")
-SMALL = '["--window-geometry", "0", "0", "480", "320"]'
+SMALL = cheap_window(480, 320)
 
 SCENE = """
 scene = C.scene
@@ -57,7 +58,6 @@ def blender(start_run: Callable[..., Run], request: pytest.FixtureRequest) -> Ru
         "executable": "bpy" if mode == "bpy" else shutil.which("blender"),
         "background": "true" if mode == "background" else "false",
         "factory_startup": "true",
-        # Without a graphics card each pixel of the window takes its time.
         "args": SMALL if mode == "window" else "[]",
     }
     options = [f"--set=hosts.blender.{key}={value}" for key, value in settings.items()]

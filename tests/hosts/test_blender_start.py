@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from hosts.kinds import cheap_window
 from hosts.runs import need, run_cell, wait_for
 from hosts.windows import Frames, window_of
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from hosts.runs import Run
 
 BLENDER = shutil.which("blender") or "blender"
-SMALL = '["--window-geometry", "0", "0", "480", "320"]'
+SMALL = cheap_window(480, 320)
 CRASH = "import ctypes; ctypes.string_at(0)"
 NEWER = "Blender 4.1 and newer have Python 3.11 or newer"
 

@@ -7,6 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hosts.kinds import cheap_window
 from hosts.runs import BUSY, SECONDS, need, run_cell, wait_for
 from hosts.windows import press
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
 
 MODES = ("bpy", "background", "window")
-SMALL = '["--window-geometry", "0", "0", "640", "480"]'
+SMALL = cheap_window(640, 480)
 
 # The history can be read only as what Blender prints in C.
 STEPS = """

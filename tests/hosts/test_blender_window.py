@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hosts.kinds import cheap_window
 from hosts.runs import BUSY, need, run_cell, wait_for
 from kernel.live import finish
 
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from hosts.runs import Run
     from jupyter_client.blocking.client import BlockingKernelClient
 
-# Without a graphics card each pixel of the window takes its time.
-SMALL = '["--window-geometry", "0", "0", "640", "480"]'
+SMALL = cheap_window(640, 480)
 CONTEXT = "print(C.area.type, C.region.type, C.space_data.type, *bpy.ops.view3d.view_all())"
 IN_A_VIEW = "VIEW_3D WINDOW VIEW_3D FINISHED\n"
 

@@ -16,6 +16,7 @@ import psutil
 import pytest
 from browser import By, Keys, Lab
 from hosts.conftest import display
+from hosts.kinds import cheap_window
 from hosts.runs import need
 
 if TYPE_CHECKING:
@@ -86,7 +87,9 @@ def test_a_session_in_an_open_blender(
     blender = need(shutil.which("blender"), "blender")
     install("--attach")
     install("--host", "blender", "--attach", "--set", "hosts.blender.background=true")
-    options = ("--set", f"hosts.blender.executable={blender}")
+    options = ["--set", f"hosts.blender.executable={blender}"]
+    if not PICTURES:
+        options += ["--set", f"hosts.blender.args={cheap_window(640, 480)}"]
     started = subprocess.run(
         [sys.executable, "-m", "hostkernel", "run", "--detach", "--host", "blender", *options],
         env=world.env | {"DISPLAY": display},

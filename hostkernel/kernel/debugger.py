@@ -76,13 +76,25 @@ def _listen(interpreter: Sequence[str]) -> tuple[str, str]:
     return str(host), str(port)
 
 
-def _refusal(request: dict[str, Any], error: Exception) -> dict[str, Any]:
+def _problem(request: dict[str, Any]) -> str | None:
+    # The base protocol of https://microsoft.github.io/debug-adapter-protocol: debugpy says
+    # nothing to anything else, for which the control channel would wait for ever.
+    kinds = {"seq": int, "type": str, "command": str}
+    for field, kind in kinds.items():
+        if not isinstance(request.get(field), kind):
+            return f"a debug request needs {field!r}, of type {kind.__name__}"
+    if request["type"] != "request":
+        return f"a debug request has the type 'request', not {request['type']!r}"
+    return None
+
+
+def _refusal(request: dict[str, Any], message: str) -> dict[str, Any]:
     return {
         "type": "response",
-        "request_seq": request["seq"],
-        "command": request["command"],
+        "request_seq": request.get("seq", 0),
+        "command": request.get("command", ""),
         "success": False,
-        "message": f"debugpy cannot be started: {error}",
+        "message": message,
     }
 
 
@@ -109,7 +121,9 @@ class LateDebuggerKernel(IPythonKernel):
         return {**self._info, "supported_features": features}
 
     async def do_debug_request(self, msg: dict[str, Any]) -> Any:
-        """Original; the first one makes the debugger."""
+        """Original; the first one makes the debugger, and none goes without an answer."""
+        if problem := _problem(msg):
+            return _refusal(msg, problem)
         if self.debugger is None:
             with _quiet(), self.owner.residue.debugging():
                 self._make_debugger()
@@ -118,8 +132,11 @@ class LateDebuggerKernel(IPythonKernel):
                 with self.owner.residue.tracing():
                     self._start_debugpy()
             except Exception as error:
-                return _refusal(msg, error)
-        return await super().do_debug_request(msg)
+                return _refusal(msg, f"debugpy cannot be started: {error}")
+        try:
+            return await super().do_debug_request(msg)
+        except Exception as error:
+            return _refusal(msg, f"{type(error).__name__}: {error}")
 
     def _start_debugpy(self) -> None:
         # Original: by a request to its own shell, which waits for as long as a cell runs, and

@@ -53,6 +53,33 @@ def test_attach_while_a_cell_sleeps(each_host: LiveHost) -> None:
     assert client.get_shell_msg(timeout=SECONDS)["content"]["status"] == "ok"
 
 
+# debugpy has no answer to the first four; in the others ipykernel's debugger fails.
+NONSENSE = (
+    {"seq": 7, "type": "event", "command": "threads"},
+    {"seq": 7, "type": "request", "command": 7},
+    {"seq": 7, "command": "threads"},
+    {"type": "request", "command": "threads"},
+    {"seq": 7, "type": "request", "command": "setBreakpoints"},
+    {"seq": 7, "type": "request", "command": "dumpCell", "arguments": "a cell"},
+    {"seq": 7, "type": "request", "command": "nothing of the protocol's"},
+)
+
+
+def test_nonsense_is_refused_and_holds_nothing(host: LiveHost) -> None:
+    host.start()
+    client = host.client()
+    debugging = Debugging(client)
+    debugging.ask("initialize", clientID="test", adapterID="", pathFormat="path")
+    for content in NONSENSE:
+        reply = control(client, "debug_request", **content)
+        assert (reply["type"], reply["success"]) == ("response", False), content
+        assert reply["message"]
+    debugging.ask("debugInfo")
+    request = busy(client, "import time; print('started', flush=True)\nwhile 1: time.sleep(0.1)")
+    control(client, "interrupt_request")
+    assert finish(client, request).ename == "KeyboardInterrupt"
+
+
 def test_the_next_kernel_of_the_process_can_be_debugged_too(host: LiveHost) -> None:
     """Between them the host is as it was, but for threads and a socket of the debugger's own."""
     host.start()

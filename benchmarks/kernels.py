@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,6 +85,8 @@ def _run(*args: str) -> tuple[str, ...]:
     return ("-m", "hostkernel", "run", "-f", _FILE, *args)
 
 
+_CHANNELS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
+_PORTS = range(20_000, 32_000)
 _NAIVE = str(Path(__file__).with_name("one_turn_per_tick.py"))
 _WINDOW = str(ROOT / "examples" / "qt_window.py")
 _IN_BACKGROUND = ("--host", "blender", "--set", "hosts.blender.background=true")
@@ -129,6 +133,18 @@ def _cell(code: str) -> dict[str, object]:
     return {"code": code, "silent": False, "store_history": True, "allow_stdin": False}
 
 
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody has, of those that the system gives to nobody else until they are used."""
+    free: list[int] = []
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with socket.socket() as door, suppress(OSError):
+            door.bind(("127.0.0.1", port))
+            free.append(port)
+        if len(free) == count:
+            break
+    return free
+
+
 class Kernel:
     """A kernel that is starting, and a client of it.
 
@@ -137,7 +153,8 @@ class Kernel:
     """
 
     def __init__(self, argv: Sequence[str], file: Path, env: dict[str, str], log: Path) -> None:
-        write_connection_file(str(file))
+        ports = dict(zip(_CHANNELS, _free_ports(len(_CHANNELS)), strict=True))
+        write_connection_file(str(file), **ports)
         self._log = log
         self._context: zmq.Context[Any] = zmq.Context()
         # Its ports refuse until it is up: ask for them more often than every 100 ms.
@@ -206,14 +223,14 @@ class Kernel:
     def _wait(self, request: str | None, ends: Ends) -> None:
         missing = dict(ends)
         poller = zmq.Poller()
-        for socket in missing:
-            poller.register(socket, zmq.POLLIN)
+        for end in missing:
+            poller.register(end, zmq.POLLIN)
         deadline = time.monotonic() + _PATIENCE
         while missing:
             ready = poller.poll(500)
-            for socket, _ in ready:
-                if self._is(socket, request, *ends[socket]):
-                    missing.pop(socket, None)
+            for end, _ in ready:
+                if self._is(end, request, *ends[end]):
+                    missing.pop(end, None)
             if not ready:
                 self._check(f"{ends[next(iter(missing))]}", deadline)
 

@@ -88,7 +88,9 @@ class LiveHost(Run):
             door.bind(str(path))
             door.listen()
             door.settimeout(SECONDS)
-            super().__init__(folder, mode, str(path), PYDEVD_DISABLE_FILE_VALIDATION="1", **env)
+            # The development mode also checks each allocation for what only C code does to it.
+            own = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "PYTHONMALLOC": "pymalloc"}
+            super().__init__(folder, mode, str(path), **own | env)
             self._line, _ = door.accept()
 
     # Orders

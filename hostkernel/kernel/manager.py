@@ -43,6 +43,14 @@ _PATIENCE = 10.0  # seconds that a call from another thread waits for the kernel
 _GRACE = 1.0  # seconds that a suspended cell gets to answer
 
 
+def _signal_child(number: int) -> None:
+    # A forked child has copies of everything and owns nothing: it ends as any process would.
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+
+
 class HostKernelManager:
     """The kernel of this process: a state machine, safe to call from any thread.
 
@@ -249,6 +257,9 @@ class HostKernelManager:
             embedding.handle_signals(numbers, self._on_signal)
 
     def _on_signal(self, number: int) -> None:
+        if self._pid != os.getpid():
+            _signal_child(number)
+            return
         embedding = self._embedding
         owned = bool(self._ending_signals)
         if not owned and embedding is not None and embedding.interrupter.is_armed:

@@ -60,6 +60,36 @@ roots
     assert run_cell(host.client(), "1 + 1") == "2"
 
 
+def test_forked_children_end_by_a_signal(host: Run) -> None:
+    """The host's own handlers, which they have copies of, would have them go on."""
+    code = """
+import os, signal, time, warnings
+def end(number):
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        child = os.fork()
+    if child == 0:
+        try:
+            os.write(writer, b".")
+            time.sleep(30)
+        finally:
+            os._exit(1)
+    os.read(reader, 1)
+    began = time.monotonic()
+    os.kill(child, number)
+    _, status = os.waitpid(child, 0)
+    os.close(reader), os.close(writer)
+    return time.monotonic() - began < 20, status
+end(signal.SIGTERM), end(signal.SIGINT)
+"""
+    if host.name == "blender":  # in C, it takes Ctrl-C for the end of a render, in a child too
+        code = code.replace(", end(signal.SIGINT)", "")
+        assert run_cell(host.client(), code) == "(True, 15)"
+    else:
+        assert run_cell(host.client(), code) == "((True, 15), (True, 256))"
+
+
 def test_packages_are_installed_beside_the_host(host: Run, tmp_path: Path) -> None:
     """Into a folder of its own, or into the environment that is the user's: not this one's."""
     if host.name != "blender":

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import threading
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from . import signals
@@ -14,7 +16,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
 
-__all__ = ["SignalHandlers"]
+__all__ = ["SignalHandlers", "leave_to_forked_children"]
+
+_forking = threading.local()
+
+
+_DEFAULTS: dict[int, Any] = {signal.SIGINT: signal.default_int_handler}  # SIG_DFL for all others
+
+
+@cache  # once: nested ones would put back each other's mask
+def leave_to_forked_children(numbers: tuple[int, ...]) -> None:
+    """Have signals that we handle do in forked children what they do in any process, for good.
+
+    ``multiprocessing.Pool`` sends SIGTERM to workers that it no longer needs, and waits for them.
+    A handler in Python may never run: one that comes before the child is set up is forgotten, and
+    one that comes just before a wait in C does not end it.
+    """
+    if not hasattr(os, "register_at_fork"):
+        return
+
+    def block() -> None:
+        _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+
+    def put_back() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+
+    def leave() -> None:
+        for number in numbers:
+            if getattr(signal.getsignal(number), "__module__", "").startswith(f"{__package__}."):
+                signal.signal(number, _DEFAULTS.get(number, signal.SIG_DFL))
+        put_back()
+
+    os.register_at_fork(before=block, after_in_parent=put_back, after_in_child=leave)
 
 
 class SignalHandlers:

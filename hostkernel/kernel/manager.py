@@ -20,6 +20,7 @@ from hostkernel.errors import (
     ShellExistsError,
 )
 
+from .ctrl_c import leave_to_forked_children
 from .drivers import Driver, PumpedDriver, ServedDriver, SharedDriver, ThreadDriver
 from .embedding import Embedding, StopReport
 from .endings import Ending
@@ -186,6 +187,7 @@ class HostKernelManager:
         The first Ctrl-C or SIGTERM ends kernel and host in order, the second insists.
         """
         self._ending_signals = (signal.SIGINT, signal.SIGTERM)
+        leave_to_forked_children(self._ending_signals)
 
     def _fitting_driver(self) -> Driver:
         if asyncio._get_running_loop() is not None:

@@ -184,8 +184,9 @@ gc.collect()
 shells = [o for o in gc.get_objects() if type(o).__name__ == "HostShell"]
 count = len(shells)
 del shells
-# IPython's history has its journal open for moments, in a thread of its own.
-files = sum(not name.endswith("-journal") for name in ledger.descriptors().values())
+# IPython's history has its journal open for moments, and its folder, in a thread of its own.
+moments = ("-journal", "-journal (deleted)", "/profile_default")
+files = sum(not name.endswith(moments) for name in ledger.descriptors().values())
 [count, files, threading.active_count()]
 """
     before = host.beside(read)

@@ -21,7 +21,8 @@ WARM_UP = 20
 MEGABYTES = 10.0  # that the host may grow by, once it is warm
 
 # Run inside the host before anything of ours is: who is called when the process ends, and which
-# files are open. IPython's history has its journal open for moments, in a thread of its own.
+# files are open. IPython's history has its journal open for moments, and to delete it the folder,
+# in a thread of its own.
 WATCH = """
 import atexit, gc, ledger, logging, os, re, threading
 exits = []
@@ -35,7 +36,8 @@ def unregistering(function):
 vars(atexit).update(register=registering, unregister=unregistering)
 def opened():
     kinds = [re.sub(r":\\[?\\d+\\]?$", "", name) for name in ledger.descriptors().values()]
-    return {kind: kinds.count(kind) for kind in sorted(kinds) if "-journal" not in kind}
+    moments = ("-journal", "-journal (deleted)", "/profile_default")
+    return {kind: kinds.count(kind) for kind in sorted(kinds) if not kind.endswith(moments)}
 """
 READ = """
 gc.collect()

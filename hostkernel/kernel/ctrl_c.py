@@ -18,10 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SignalHandlers", "leave_to_forked_children"]
 
-_forking = threading.local()
-
-
 _DEFAULTS: dict[int, Any] = {signal.SIGINT: signal.default_int_handler}  # SIG_DFL for all others
+_forking = threading.local()
 
 
 @cache  # once: nested ones would put back each other's mask

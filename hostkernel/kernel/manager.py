@@ -44,14 +44,6 @@ _PATIENCE = 10.0  # seconds that a call from another thread waits for the kernel
 _GRACE = 1.0  # seconds that a suspended cell gets to answer
 
 
-def _signal_child(number: int) -> None:
-    # A forked child has copies of everything and owns nothing: it ends as any process would.
-    if number == signal.SIGINT:
-        raise KeyboardInterrupt
-    signal.signal(number, signal.SIG_DFL)
-    signal.raise_signal(number)
-
-
 class HostKernelManager:
     """The kernel of this process: a state machine, safe to call from any thread.
 
@@ -260,8 +252,7 @@ class HostKernelManager:
 
     def _on_signal(self, number: int) -> None:
         if self._pid != os.getpid():
-            _signal_child(number)
-            return
+            raise KeyboardInterrupt  # Ctrl-C in a forked child, which owns nothing
         embedding = self._embedding
         owned = bool(self._ending_signals)
         if not owned and embedding is not None and embedding.interrupter.is_armed:

@@ -96,7 +96,7 @@ def installed() -> tuple[Source, ...]:
     was installed, removed or put on ``sys.path`` meanwhile.
     """
     folders = tuple((str(folder), _changed(folder)) for folder in sys.path)
-    if max(changed for _, changed in folders) > time.time() - _SETTLED:
+    if max((changed for _, changed in folders), default=0.0) > time.time() - _SETTLED:
         _installed.cache_clear()
     return _installed(folders)
 

@@ -5,6 +5,7 @@ Each override says what the original does, as in :mod:`hostkernel.kernel.shell`.
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ _SHELL_ONLY = (
     "history_request",
     "is_complete_request",
 )
+_MARK = 1.0  # seconds that an error's answer may wait for the mark behind what has come
+_AT_ONCE = 10_000  # requests that may wait behind an error
 _SUBSHELLS = ("create_subshell_request", "delete_subshell_request", "list_subshell_request")
 
 
@@ -35,6 +38,7 @@ class IntakeKernel(LateDebuggerKernel):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self._marked = threading.Event()
         self._asking = 0  # cells that wait for an answer to input()
         self._turns = Turns(self._tell_that_the_host_is_busy)
         self.control_handlers |= dict.fromkeys(_SHELL_ONLY, self._refuse_on_control)
@@ -79,6 +83,31 @@ class IntakeKernel(LateDebuggerKernel):
             if not self._asking:
                 self._drop_unasked_answers()
 
+    # Behind an error: what has come before the client knows of it is given up, and no more.
+
+    def finish_metadata(self, parent: Any, metadata: Any, reply_content: Any) -> Any:
+        """Original; called just before the answer, also that of one that is given up."""
+        if reply_content["status"] == "error" and _stops_on_error(parent):
+            self._marked.clear()
+            super()._abort_queues(parent["header"].get("subshell_id"))
+            self._marked.wait(_MARK)
+        return super().finish_metadata(parent, metadata, reply_content)
+
+    def _abort_queues(self, subshell_id: str | None = None) -> None:
+        # Original: only behind the answer, and with it goes what a quick client sends next.
+        pass
+
+    def _post_dummy_stop_aborting_message(self, subshell_id: str | None) -> None:
+        # Original: overtakes what has come and was not read yet, which is then run.
+        self.shell_stream.flush(zmq.POLLIN, limit=_AT_ONCE)
+        self.shell_channel_thread.io_loop.add_callback(self._post_mark, subshell_id)
+
+    def _post_mark(self, subshell_id: str | None) -> None:
+        try:
+            super()._post_dummy_stop_aborting_message(subshell_id)
+        finally:
+            self._marked.set()
+
     def _input_request(self, prompt: str, ident: Any, *args: Any, **kwargs: Any) -> Any:
         # Original; in any thread of a cell's.
         self._asking += 1
@@ -120,6 +149,12 @@ class IntakeKernel(LateDebuggerKernel):
     def _refuse(self, stream: Any, ident: Any, parent: Any, content: dict[str, Any]) -> None:
         reply = parent["header"]["msg_type"].removesuffix("_request") + "_reply"
         self.session.send(stream, reply, content, parent, ident)
+
+
+def _stops_on_error(request: Mapping[str, Any]) -> bool:
+    content = request["content"]
+    is_cell = request["header"]["msg_type"] == "execute_request"
+    return is_cell and not content.get("silent") and bool(content.get("stop_on_error", True))
 
 
 def _error(name: str, text: str) -> dict[str, Any]:

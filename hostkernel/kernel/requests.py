@@ -88,7 +88,8 @@ class HostIPythonKernel(IntakeKernel):
         assert task is not None
         self._requests.add(task)
         try:
-            await self.owner.fresh_turn()
+            if not self._aborting:
+                await self.owner.fresh_turn()
             await self._open.wait()
             self._running.add(task)
             self._idle.clear()

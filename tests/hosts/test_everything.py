@@ -71,7 +71,6 @@ def test_the_history_outlives_what_it_cannot_keep(
 ) -> None:
     # As browsers write it.
     monkeypatch.setattr(client.session, "pack", lambda it: json.dumps(it, default=str).encode())
-    # Until "idle": a request that comes sooner behind an error is aborted.
     assert cell(client, "'half a pair: \ud83d'").ename == "UnicodeEncodeError"
     session = value(client, "get_ipython().history_manager.session_number")
     value(client, "'after that'")

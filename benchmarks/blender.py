@@ -1,6 +1,6 @@
 """Blender's window with a kernel: how soon a cell is answered, and what an idle kernel costs.
 
-    python benchmarks/blender.py [--rounds 3] [--quiet 60] [--turns 12]
+    python benchmarks/blender.py [--rounds 3] [--quiet 60] [--turns 24]
 
 Four figures, in interleaved rounds: the round trip of `pass` against stock ipykernel and
 against one asyncio turn per 1 ms timer of Blender's, the first cell after a time of quiet, the
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--count", type=int, default=200, help="cells a round")
     parser.add_argument("--quiet", type=float, default=60.0, help="seconds before the first cell")
-    parser.add_argument("--turns", type=int, default=12, help="of the animation, with and without")
+    parser.add_argument("--turns", type=int, default=24, help="of the animation, with and without")
     arguments = parser.parse_args()
     with Lab.open() as lab:
         rows = _rounds(lab, arguments)

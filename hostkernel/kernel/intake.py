@@ -28,9 +28,9 @@ _SHELL_ONLY = (
     "history_request",
     "is_complete_request",
 )
+_SUBSHELLS = ("create_subshell_request", "delete_subshell_request", "list_subshell_request")
 _MARK = 1.0  # seconds that an error's answer may wait for the mark behind what has come
 _AT_ONCE = 10_000  # requests that may wait behind an error
-_SUBSHELLS = ("create_subshell_request", "delete_subshell_request", "list_subshell_request")
 
 
 class IntakeKernel(LateDebuggerKernel):

@@ -88,7 +88,7 @@ class HostIPythonKernel(IntakeKernel):
         assert task is not None
         self._requests.add(task)
         try:
-            if not self._aborting:
+            if not self._aborting:  # what is given up behind an error takes no time
                 await self.owner.fresh_turn()
             await self._open.wait()
             self._running.add(task)

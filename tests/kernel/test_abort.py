@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from hosts.runs import SECONDS
-from kernel.live import busy, cell, finish, value
+from kernel.live import busy, finish, value
 
 if TYPE_CHECKING:
     from kernel.live import LiveHost
@@ -37,6 +38,13 @@ def slowly(*args, original=kernel._abort_queues):
 kernel._abort_queues = slowly
 """
 
+FAIL_WITH_ONE_BEHIND = """
+import time
+while not get_ipython().kernel._turns._waiting:
+    time.sleep(0.001)
+1 / 0
+"""
+
 
 def test_what_came_before_the_error_is_not_run(each_host: LiveHost) -> None:
     each_host.start()
@@ -57,11 +65,13 @@ def test_what_comes_after_the_answer_is_run(each_host: LiveHost) -> None:
     assert value(client, "'run'") == "'run'"
 
 
-def test_who_wants_to_go_on_behind_an_error_does(each_host: LiveHost) -> None:
+@pytest.mark.parametrize("how", [{"stop_on_error": False}, {"silent": True}])
+def test_what_waits_behind_an_error_that_is_no_matter_is_run(
+    each_host: LiveHost, how: dict[str, bool]
+) -> None:
     each_host.start()
     client = each_host.client()
-    failing = client.execute("import time; time.sleep(0.1); 1 / 0", stop_on_error=False)
+    failing = client.execute(FAIL_WITH_ONE_BEHIND, **how)
     behind = client.execute("'run'")
     assert finish(client, failing).ename == "ZeroDivisionError"
     assert finish(client, behind).text == "'run'"
-    assert cell(client, "1 / 0", silent=True).status == "error"

@@ -18,7 +18,11 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
-__all__ = ["Case", "Cell", "Differs", "case", "cell"]
+__all__ = ["MAIN_THREAD", "Case", "Cell", "Differs", "case", "cell"]
+
+# For signals, and for interrupts of what blocks in C. Of each, one case runs everywhere and
+# declares what is different in a thread.
+MAIN_THREAD = ("pumped", "shared", "served", "qt")
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,12 @@ _PATTERNS = tuple(
         (r"kernel-[\w-]+\.json", "kernel-ID.json"),
         (r"\d+(\.\d+)?(e[-+]\d+)? ?(ns|[µμ]s|us|ms|s|seconds)\b", "TIME"),
         (r"(?<=pid=)\d+|(?<=\[pid )\d+", "PID"),
+        (r"(?<=Task-)\d+", "N"),
+        (r"(?<=TimerHandle when=)[\d.]+", "TIME"),
+        (r"(?<=/ipython_edit_)\w+", "ID"),
     )
 )
+_KERNELS_OWN = re.compile(r"File .*/site-packages/ipykernel/")
 _IGNORED = ("engine_info",)  # names the process
 
 
@@ -55,7 +59,9 @@ def _of_cell(received: Received, number: int) -> Iterator[str]:
 def _content(content: dict[str, Any]) -> Iterator[str]:
     for name, value in sorted(content.items()):
         if name == "traceback" and isinstance(value, list):
-            yield from (repr(line) for entry in value for line in entry.split("\n"))
+            # The stock kernel shows frames of its own where ours are taken out.
+            entries = (entry for entry in value if not _KERNELS_OWN.search(entry))
+            yield from (repr(line) for entry in entries for line in entry.split("\n"))
         else:
             yield f"{name}: {_text(value)}"
 

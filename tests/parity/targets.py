@@ -26,7 +26,7 @@ __all__ = ["OURS", "STOCK", "Target", "make"]
 
 STOCK = "stock"
 OURS = (*MODES, "qt")
-_SECONDS = 20.0  # for a cell, which waits for nothing that takes long
+_SECONDS = 15.0  # for a cell, which waits for nothing that takes long
 
 # The same order of sets in each process; the debugger warns of frozen modules otherwise.
 _ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
@@ -86,11 +86,12 @@ class Target:
         cell(self._client, _CLEAN.format(folder=str(self.folder)), silent=True)
         recorder = Recorder(self._client, self.interrupt, _SECONDS)
         recorder.run(Case(case.name, (*case.cells, _HEALTH)))
+        recorded = lines(recorder.received, self.folder)
         if len(recorder.received.replies) < len(case.cells) + 1:
-            self._end()
+            self.abandon()
         elif self._state() != self._first:
             self._renew()
-        return lines(recorder.received, self.folder)
+        return recorded
 
     def _begin(self) -> None:
         self.folder = self._new_folder()
@@ -101,8 +102,8 @@ class Target:
         assert self._client is not None
         how = {"state": "_state()"}
         reply = cell(self._client, _STATE, silent=True, user_expressions=how)
-        found = reply.content["user_expressions"]["state"]
-        return str(found.get("data", found))
+        found = reply.content.get("user_expressions", {}).get("state", {})
+        return str(found.get("data", "broken"))
 
     def _renew(self) -> None:
         """Go on with a kernel that no case has changed."""

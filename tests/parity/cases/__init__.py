@@ -10,10 +10,12 @@ from . import (
     debugging,
     display,
     errors,
+    interrupts,
     libraries,
     magics,
     namespace,
     processes,
+    signals,
     streams,
     threads,
 )
@@ -32,6 +34,8 @@ _TOPICS = (
     magics,
     debugging,
     processes,
+    signals,
+    interrupts,
     display,
     libraries,
 )

@@ -240,82 +240,12 @@ CASES = (
     case(
         "patched builtins in an error",
         "import builtins\nold = builtins.open\nbuiltins.open = None\n1 / 0",
-        "builtins.open = old\nold = builtins.len; builtins.len = lambda x: 1 / 0",
-        "print('z')",
-        "builtins.len = old",
-        "[1]",
+        "builtins.open = old; print('z')",
     ),
     case(
         "generators",
         "def h():\n    try: yield 1\n    finally: print('generator closed')\nit = h(); next(it); it.close()",
         "next(it)",
         "it = h(); next(it); it.throw(ValueError('thrown'))",
-    ),
-    case(
-        "interrupt",
-        cell(
-            """
-            import time
-            try:
-                print("started", flush=True)
-                time.sleep(100)
-            except KeyboardInterrupt:
-                print("caught")
-            """,
-            interrupt="started",
-        ),
-        "print('ok')",
-    ),
-    case(
-        "interrupt of a loop",
-        cell("print('started', flush=True)\nwhile True: pass", interrupt="started"),
-        "print('ok')",
-    ),
-    case(
-        "interrupt of a cleanup",
-        cell(
-            """
-            import time
-            try:
-                print("started", flush=True)
-                time.sleep(100)
-            finally:
-                print("cleaned")
-            """,
-            interrupt="started",
-        ),
-        "print('ok')",
-    ),
-    case(
-        "interrupt of an input",
-        cell(
-            """
-            import queue
-            try:
-                print("started", flush=True)
-                queue.Queue().get()
-            except KeyboardInterrupt:
-                print("caught")
-            """,
-            interrupt="started",
-        ),
-        "print('ok')",
-    ),
-    case(
-        "interrupt of a socket",
-        cell(
-            """
-            import socket
-            with socket.socket() as door:
-                door.bind(("127.0.0.1", 0)); door.listen()
-                try:
-                    print("started", flush=True)
-                    door.accept()
-                except KeyboardInterrupt:
-                    print("caught")
-            """,
-            interrupt="started",
-        ),
-        "print('ok')",
     ),
 )

@@ -142,47 +142,6 @@ CASES = (
         "print(Parallel(n_jobs=2, backend='multiprocessing')(delayed(f)(i) for i in range(4)))",
         "from joblib.externals.loky import get_reusable_executor; get_reusable_executor().shutdown(wait=True)",
     ),
-    case(
-        "signal handlers",
-        """
-        import os, signal, threading
-        seen = threading.Event()
-        old = signal.signal(signal.SIGUSR1, lambda *a: (print("usr1"), seen.set()))
-        os.kill(os.getpid(), signal.SIGUSR1)
-        seen.wait()
-        """,
-        "print(signal.signal(signal.SIGUSR1, old) is not None)",
-    ),
-    case(
-        "alarm that raises",
-        """
-        import signal, time
-        def alarm(*a): raise TimeoutError("alarm")
-        old = signal.signal(signal.SIGALRM, alarm)
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
-        try:
-            time.sleep(100)
-        except TimeoutError as error:
-            print(error)
-        old = signal.signal(signal.SIGALRM, old)
-        """,
-    ),
-    case(
-        "SIGINT that a cell sends itself",
-        "import signal, time\ntry:\n    signal.raise_signal(signal.SIGINT); time.sleep(10)\nexcept KeyboardInterrupt: print('caught')",
-        "print('ok')",
-    ),
-    case(
-        "own SIGINT handler",
-        "import signal\nold = signal.signal(signal.SIGINT, lambda *a: print('my sigint'))\nsignal.raise_signal(signal.SIGINT)",
-        "print(callable(signal.signal(signal.SIGINT, old)))",
-    ),
-    case(
-        "wakeup descriptor",
-        "import signal, socket\na, b = socket.socketpair(); a.setblocking(False)\nold = signal.set_wakeup_fd(a.fileno())",
-        "signal.set_wakeup_fd(old) == a.fileno()",
-        "a.close(); b.close(); print('ok')",
-    ),
     case("atexit", "import atexit; f = atexit.register(print, 'bye'); print('registered')", "atexit.unregister(print)"),
     case(
         "working directory",
@@ -223,20 +182,5 @@ CASES = (
         "import argparse\np = argparse.ArgumentParser(prog='p'); p.add_argument('--x', default=1)\nprint(p.parse_args([]))",
         "p.parse_args(['--bad'])",
         "p.print_help()",
-    ),
-    case(
-        "interrupt of a child",
-        cell(
-            """
-            import subprocess
-            try:
-                print("started", flush=True)
-                subprocess.run(["sleep", "100"])
-            except KeyboardInterrupt:
-                print("caught")
-            """,
-            interrupt="started",
-        ),
-        "print('ok')",
     ),
 )

@@ -108,9 +108,8 @@ CASES = (
         print("one")
         """,
         "print('two')",
-        "print(tee.log, file=tee.stream); print(type(sys.stdout).__name__)",
-        "sys.stdout = tee.stream; print('back')",
-        "print('still', len(tee.log))",
+        "sys.stdout = tee.stream",
+        "print(tee.log, type(sys.stdout) is type(tee.stream))",
     ),
     case(
         "stdout is a file for some cells",
@@ -121,20 +120,22 @@ CASES = (
         print("in the file")
         """,
         "print('in the file too')",
-        "sys.stdout.close(); sys.stdout = old; print(open('log.txt').read())",
-        "print('visible')",
+        "sys.stdout.close(); sys.stdout = old",
+        "print(open('log.txt').read())",
     ),
     case(
         "stdout is None for some cells",
         "import sys; old = sys.stdout; sys.stdout = None; print('gone')",
         "print('gone too')",
-        "sys.stdout = old; print('seen')",
+        "sys.stdout = old",
+        "print('seen')",
     ),
     case(
         "stdout is a StringIO and stays one",
         "import io, sys; old = sys.stdout; sys.stdout = io.StringIO(); print('kept')",
         "'a result is shown'",
-        "print('kept too'); text = sys.stdout.getvalue(); sys.stdout = old; print(repr(text))",
+        "print('kept too'); text = sys.stdout.getvalue(); sys.stdout = old",
+        "print(repr(text))",
     ),
     case(
         "stdout is set in a function that awaits",
@@ -204,7 +205,7 @@ CASES = (
         "sys.stdout.tell()",
         "sys.stdout.read()",
     ),
-    case("descriptor of stdout", "import sys; sys.stdout.fileno() in (1, 2), sys.stderr.fileno()"),
+    case("descriptors of the streams", "import sys; sys.stdout.fileno() > 2, sys.stderr.fileno() > 2"),
     case(
         "dup2 around the descriptor",
         """

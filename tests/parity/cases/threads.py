@@ -228,11 +228,6 @@ CASES = (
         """,
     ),
     case(
-        "names of threads",
-        "import threading; print(threading.current_thread() is threading.main_thread())",
-        "print(threading.current_thread().name, threading.current_thread().daemon)",
-    ),
-    case(
         "thread locals",
         "import threading; local = threading.local(); local.x = 1",
         "print(local.x)",
@@ -269,37 +264,5 @@ CASES = (
         "import numpy as np; old = np.get_printoptions(); np.set_printoptions(precision=2)",
         "print(np.array([1.23456]))",
         "np.set_printoptions(**old); np.array([1.23456])",
-    ),
-    case(
-        "interrupt of a lock",
-        cell(
-            """
-            import threading
-            lock = threading.Lock(); lock.acquire()
-            try:
-                print("started", flush=True)
-                lock.acquire()
-            except KeyboardInterrupt:
-                print("caught")
-            """,
-            interrupt="started",
-        ),
-    ),
-    case(
-        "interrupt of a join",
-        cell(
-            """
-            import threading
-            event = threading.Event()
-            thread = threading.Thread(target=event.wait); thread.start()
-            try:
-                print("started", flush=True)
-                thread.join()
-            except KeyboardInterrupt:
-                print("caught")
-            """,
-            interrupt="started",
-        ),
-        "event.set(); thread.join()",
     ),
 )

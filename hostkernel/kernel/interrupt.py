@@ -27,9 +27,9 @@ from . import signals
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Iterator
-    from types import FrameType, TracebackType
+    from types import FrameType
 
-__all__ = ["Cancel", "Interrupter", "PrivateSignal", "without_ours"]
+__all__ = ["Cancel", "Interrupter", "PrivateSignal"]
 
 log = logging.getLogger("hostkernel.kernel")
 
@@ -301,14 +301,6 @@ class Interrupter:
     def close(self) -> list[str]:
         """Give the signal back, on the thread that made this object; what was left alone."""
         return self._signal.close() if self._signal is not None else []
-
-
-def without_ours(traceback: TracebackType | None) -> None:
-    """Cut off the frames of this module, which an interrupt adds to what it has interrupted."""
-    while traceback is not None and traceback.tb_next is not None:
-        if traceback.tb_next.tb_frame.f_globals is globals():
-            traceback.tb_next = None
-        traceback = traceback.tb_next
 
 
 def _raise_in_thread(ident: int) -> None:

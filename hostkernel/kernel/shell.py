@@ -17,8 +17,8 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 from traitlets import Type, observe
 
+from .frames import hide_ours
 from .history import HostHistory
-from .interrupt import without_ours
 from .residue import restore_environment
 from .steps import Stepped
 from .tasks import in_a_cell
@@ -123,8 +123,8 @@ class HostShell(ZMQInteractiveShell):
             self._owner.streams[stream].show(text)
 
     def showtraceback(self, exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:
-        """Original: would show each frame of ours by which an interrupt came, which takes time."""
-        without_ours(sys.exc_info()[2] if exc_tuple is None else exc_tuple[2])
+        """Upstream: also shows the frames of this package."""
+        hide_ours(sys.exc_info()[1] if exc_tuple is None else exc_tuple[1])
         super().showtraceback(exc_tuple, *args, **kwargs)
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:

@@ -63,8 +63,8 @@ class Recordings:
                 try:
                     future.set_result(target.record(case))
                 except BaseException as error:
-                    future.set_exception(error)
                     target.abandon()
+                    future.set_exception(error)
 
 
 @pytest.fixture(scope="module")

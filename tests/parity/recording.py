@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Received", "Recorder"]
 
+_MOST_QUESTIONS = 20  # in a cell; what asks for ever is to be seen as that
+
 
 @dataclass
 class Received:
@@ -131,7 +133,10 @@ class Recorder:
     def _take_question(self, message: dict[str, Any]) -> None:
         number = self._requests.get(message["parent_header"].get("msg_id", ""), -1)
         self.received.questions[number].append(message["content"])
-        self._client.input(self._answers.pop(0) if self._answers else "")
+        if self._answers:
+            self._client.input(self._answers.pop(0))
+        elif len(self.received.questions[number]) < _MOST_QUESTIONS:
+            self._client.input("")
 
     def _take_reply(self, message: dict[str, Any]) -> None:
         number = self._requests.get(message["parent_header"].get("msg_id", ""))

@@ -6,9 +6,10 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import zmq
 from hosts.kinds import arguments
-from hosts.runs import Run, environment
+from hosts.runs import Run, environment, wait_for
 from jupyter_client.manager import KernelManager
 from kernel.live import MODES, LiveHost, cell, control, quick_client
 
@@ -99,11 +100,14 @@ class Target:
         self._first = self._state()
 
     def _state(self) -> str:
+        return self._value("_state()", _STATE)
+
+    def _value(self, expression: str, code: str = "") -> str:
+        """What an expression is; empty where the kernel is too broken to tell."""
         assert self._client is not None
-        how = {"state": "_state()"}
-        reply = cell(self._client, _STATE, silent=True, user_expressions=how)
-        found = reply.content.get("user_expressions", {}).get("state", {})
-        return str(found.get("data", "broken"))
+        reply = cell(self._client, code, silent=True, user_expressions={"value": expression})
+        found = reply.content.get("user_expressions", {}).get("value", {})
+        return str(found.get("data", ""))
 
     def _renew(self) -> None:
         """Go on with a kernel that no case has changed."""
@@ -117,6 +121,8 @@ class Target:
 
     def abandon(self) -> None:
         """Begin with a new process, whatever has become of this one."""
+        with suppress(Exception):
+            self.kill()
         with suppress(Exception):
             self._end()
 
@@ -139,6 +145,9 @@ class Target:
         """End the process."""
         raise NotImplementedError
 
+    def kill(self) -> None:
+        """End a process that may not listen any more."""
+
 
 class Stock(Target):
     """ipykernel, started as Jupyter starts it. A new kernel is a new process."""
@@ -156,6 +165,9 @@ class Stock(Target):
 
     def interrupt(self) -> None:
         self._manager.interrupt_kernel()
+        # Its loop sleeps on in an await until the next message comes.
+        assert self._client is not None
+        self._client.kernel_info()
 
     def end(self) -> None:
         self._manager.shutdown_kernel(now=True)
@@ -175,20 +187,23 @@ class Ours(Target):
     def end(self) -> None:
         self._run.close()
 
+    def kill(self) -> None:
+        process = psutil.Process(self._run.process.pid)
+        for each in (*process.children(recursive=True), process):
+            each.kill()
+        self._run.process.wait()
+
     def _renew(self) -> None:
         assert self._client is not None
         cell(self._client, "_old = True", silent=True)
         control(self._client, "shutdown_request", restart=True)
-        while self._expression("'_old' in globals()") == "True":
-            pass
+        wait_for(self._is_new, "a new kernel", _SECONDS, 0.002)
         self._drain()
         if self._state() != self._first:
             self._end()
 
-    def _expression(self, code: str) -> str:
-        assert self._client is not None
-        reply = cell(self._client, "", silent=True, user_expressions={"value": code})
-        return str(reply.content["user_expressions"]["value"]["data"]["text/plain"])
+    def _is_new(self) -> bool:
+        return "False" in self._value("'_old' in globals()")
 
     def _drain(self) -> None:
         assert self._client is not None
@@ -228,5 +243,3 @@ def make(name: str, folder: Callable[[], Path]) -> Target:
     if name == STOCK:
         return Stock(folder)
     return Qt(folder) if name == "qt" else Live(folder, name)
-
-

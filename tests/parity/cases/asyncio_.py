@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parity.case import case, cell
+from parity.case import Differs, case, cell
 
 CASES = (
     case(
@@ -200,26 +200,22 @@ CASES = (
         "print('ok')",
     ),
     case(
-        "a cell that cancels itself at its end",
-        "import asyncio\nasyncio.current_task().cancel()\nprint('after')",
-        "await asyncio.sleep(0); print('ok')",
-    ),
-    case(
         "await of what is cancelled",
         "import asyncio\nf = asyncio.get_running_loop().create_future(); f.cancel()\nawait f",
         "raise asyncio.CancelledError('c')",
         "print(asyncio.current_task() is not None, asyncio.current_task().cancelling())",
     ),
     case(
-        "every task cancelled",
+        "every other task cancelled",
         """
         import asyncio
         for task in asyncio.all_tasks():
             if task is not asyncio.current_task(): task.cancel()
         print("cancelled")
         """,
-        "await asyncio.sleep(0)\nfor task in asyncio.all_tasks(): task.cancel()",
-        "print('ok')",
+        "asyncio.current_task().cancel()\nprint('its own task, at the end')",
+        "await asyncio.sleep(0); print('ok')",
+        differs=Differs("the stock kernel logs that its own tasks are gone", stock="ZMQStream"),
         # In a shared loop they are the host's tasks.
         targets=("pumped", "served", "thread", "qt"),
     ),
@@ -228,6 +224,7 @@ CASES = (
         "import asyncio\nloop = asyncio.get_running_loop(); loop.stop(); print('stopped')",
         "handle = loop.call_soon(loop.stop)",
         "print('three')",
+        differs=Differs("the stock kernel never answers again", ours="three"),
     ),
     case("loop closed", "import asyncio\nasyncio.get_running_loop().close()", "print('two')"),
     case(

@@ -8,18 +8,58 @@ CASES = (
     case(
         "breakpoint",
         cell(
-            "def f(x):\n    y = x + 1\n    breakpoint()\n    return y\nf(1)",
-            "p y",
-            "!y = 50",
+            "def f(x):\n    y = x + 1\n    breakpoint()\n    return y\nf(1)", "p y", "!y = 50", "c"
+        ),
+        cell(
+            """
+            import asyncio
+            async def g():
+                await asyncio.sleep(0.01)
+                breakpoint()
+                return 5
+            print(await g())
+            """,
+            "c",
+        ),
+        cell("breakpoint()\nawait asyncio.sleep(0)\nprint('x')", "n", "c"),
+    ),
+    case(
+        "pdb beside an await",
+        cell(
+            """
+            import asyncio, pdb
+            async def g():
+                await asyncio.sleep(0.01)
+                pdb.set_trace()
+                await asyncio.sleep(0.01)
+                return 5
+            print(await g())
+            """,
+            "n",
+            "n",
             "c",
         ),
         "print('ok')",
     ),
     case("pdb.set_trace", cell("import pdb; pdb.set_trace(); z = 3", "n", "q"), "1 / 0"),
-    case("pdb.set_trace in a function", cell("import pdb\ndef f(a):\n    pdb.set_trace()\n    b = a + 1\n    return b\nf(1)", "n", "p a", "p b", "w", "c")),
+    case(
+        "pdb.set_trace in a function",
+        cell(
+            "import pdb\ndef f(a):\n    pdb.set_trace()\n    b = a + 1\n    return b\nf(1)",
+            "n",
+            "p a",
+            "p b",
+            "w",
+            "c",
+        ),
+    ),
     case("pdb.run", cell("def f(): return 5\nimport pdb\npdb.run('f()')", "c")),
     case("pdb.runcall", cell("import pdb\ndef f(): return 5\nprint(pdb.runcall(f))", "n", "c")),
-    case("pdb.post_mortem", "def f(a): 1 / a", cell("import pdb\ntry: f(0)\nexcept Exception: pdb.post_mortem()", "p a", "q")),
+    case(
+        "pdb.post_mortem",
+        "def f(a): 1 / a",
+        cell("import pdb\ntry: f(0)\nexcept Exception: pdb.post_mortem()", "p a", "q"),
+    ),
     case("pdb.pm", "def f(a): 1 / a\nf(0)", cell("import pdb; pdb.pm()", "p a", "q")),
     case(
         "%debug",
@@ -41,24 +81,9 @@ CASES = (
         "w",
     ),
     case(
-        "breakpoint beside an await",
-        cell(
-            """
-            import asyncio
-            async def f():
-                await asyncio.sleep(0.01)
-                breakpoint()
-                return 5
-            print(await f())
-            """,
-            "c",
-        ),
-        cell("breakpoint()\nawait asyncio.sleep(0)\nprint('x')", "n", "c"),
-    ),
-    case(
         "commands of the debugger",
         cell("import pdb; pdb.set_trace(); x = 1", "foo bar(", "w", "l", "ll", "c"),
-        cell("import pdb; pdb.set_trace(); x = 1", "interact", "print(5)", "exit()", "c"),
+        cell("import pdb; pdb.set_trace(); x = 1", "a", "u", "d", "s", "r", "c"),
     ),
     case(
         "sys.breakpointhook",
@@ -196,6 +221,14 @@ CASES = (
         "faulthandler.dump_traceback_later(1000); faulthandler.cancel_dump_traceback_later()",
         "faulthandler.dump_traceback(open('f.txt', 'w')); print('ok')",
     ),
-    case("inspect's stack", "import inspect; print(inspect.currentframe().f_code.co_name, inspect.stack()[0].function)", "def f(): return inspect.currentframe().f_back.f_globals is globals()\nf()"),
-    case("recursion limit", "import sys; print(sys.getrecursionlimit())", "sys.setrecursionlimit(4000); print(sys.getrecursionlimit())"),
+    case(
+        "inspect's stack",
+        "import inspect; print(inspect.currentframe().f_code.co_name, inspect.stack()[0].function)",
+        "def f(): return inspect.currentframe().f_back.f_globals is globals()\nf()",
+    ),
+    case(
+        "recursion limit",
+        "import sys; print(sys.getrecursionlimit())",
+        "sys.setrecursionlimit(4000); print(sys.getrecursionlimit())",
+    ),
 )

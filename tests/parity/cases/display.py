@@ -75,7 +75,9 @@ CASES = (
         "d = {}; d['d'] = d\ndisplay({'application/json': d}, raw=True)",
         "print('ok')",
     ),
-    case("surrogates in display data", "display({'text/plain': '\\ud83d'}, raw=True)", "print('ok')"),
+    case(
+        "surrogates in display data", "display({'text/plain': '\\ud83d'}, raw=True)", "print('ok')"
+    ),
     case(
         "several results in a cell",
         "get_ipython().ast_node_interactivity = 'all'",
@@ -262,7 +264,10 @@ CASES = (
             for i in tqdm(range(2), ascii=True, bar_format="{n}|", mininterval=0): logging.warning("x")
         """,
     ),
-    case("tqdm.auto", "from tqdm.auto import tqdm\nprint(tqdm.__mro__[0].__module__, tqdm.__mro__[1].__module__)"),
+    case(
+        "tqdm.auto",
+        "from tqdm.auto import tqdm\nprint(tqdm.__mro__[0].__module__, tqdm.__mro__[1].__module__)",
+    ),
     case(
         "tqdm in a notebook",
         "from tqdm.notebook import tqdm\nfor i in tqdm(range(2), bar_format='{l_bar}{bar}{n}/{total}', mininterval=0): pass",
@@ -305,5 +310,7 @@ CASES = (
         "from rich.traceback import install; old = install()\ndef f(): 1 / 0",
         "import sys; sys.excepthook = old",
     ),
-    case("rich's pretty printing", "from rich import pretty; pretty.install()\n{'a': [1, 2]}", "[1]"),
+    case(
+        "rich's pretty printing", "from rich import pretty; pretty.install()\n{'a': [1, 2]}", "[1]"
+    ),
 )

@@ -52,7 +52,12 @@ CASES = (
         ),
         "print('ok')",
     ),
-    case("interrupt of a sleep", _waits("import time\ndef wait(): time.sleep(100)\nwait()"), "print('ok')", targets=MAIN_THREAD),
+    case(
+        "interrupt of a sleep",
+        _waits("import time\ndef wait(): time.sleep(100)\nwait()"),
+        "print('ok')",
+        targets=MAIN_THREAD,
+    ),
     case(
         "interrupt and cleanup",
         _waits(

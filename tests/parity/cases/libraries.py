@@ -194,13 +194,39 @@ CASES = (
         "httpx",
         "import httpx\nasync with httpx.AsyncClient(transport=httpx.MockTransport(lambda r: httpx.Response(200, text='hi'))) as client:\n    print((await client.get('http://x/')).text)",
     ),
-    case("IPython's parallel names", "from IPython import get_ipython as g; g() is get_ipython()", "from IPython.core.interactiveshell import InteractiveShell; InteractiveShell.instance() is get_ipython(), InteractiveShell.initialized()"),
-    case("traitlets' config", "from traitlets.config import Application; Application.initialized(), type(Application.instance()).__name__", "get_ipython().config.get('nosuch')"),
-    case("threadpoolctl and friends", "import concurrent.futures, multiprocessing; multiprocessing.current_process().name, multiprocessing.parent_process()"),
-    case("prompt_toolkit", "from prompt_toolkit import print_formatted_text; print_formatted_text('pt')"),
+    case(
+        "IPython's parallel names",
+        "from IPython import get_ipython as g; g() is get_ipython()",
+        "from IPython.core.interactiveshell import InteractiveShell; InteractiveShell.instance() is get_ipython(), InteractiveShell.initialized()",
+    ),
+    case(
+        "traitlets' config",
+        "from traitlets.config import Application; Application.initialized(), type(Application.instance()).__name__",
+        "get_ipython().config.get('nosuch')",
+    ),
+    case(
+        "threadpoolctl and friends",
+        "import concurrent.futures, multiprocessing; multiprocessing.current_process().name, multiprocessing.parent_process()",
+    ),
+    case(
+        "prompt_toolkit",
+        "from prompt_toolkit import print_formatted_text; print_formatted_text('pt')",
+    ),
     case("pexpect", "import pexpect\npexpect.run('echo hi')"),
     case("psutil", "import os, psutil; psutil.Process().pid == os.getpid()"),
-    case("jinja2 and yaml", "import jinja2; jinja2.Template('{{ a }}').render(a=1)", "jinja2.Template('{{ a.b.c }}').render()"),
-    case("locale", "import locale; old = locale.setlocale(locale.LC_ALL); r = locale.setlocale(locale.LC_ALL, 'C'); print(1.5)", "r = locale.setlocale(locale.LC_ALL, old)"),
-    case("random and hashing", "import random; random.seed(1); random.random()", "hash('a') == hash('a'), id(None) == id(None)"),
+    case(
+        "jinja2 and yaml",
+        "import jinja2; jinja2.Template('{{ a }}').render(a=1)",
+        "jinja2.Template('{{ a.b.c }}').render()",
+    ),
+    case(
+        "locale",
+        "import locale; old = locale.setlocale(locale.LC_ALL); r = locale.setlocale(locale.LC_ALL, 'C'); print(1.5)",
+        "r = locale.setlocale(locale.LC_ALL, old)",
+    ),
+    case(
+        "random and hashing",
+        "import random; random.seed(1); random.random()",
+        "hash('a') == hash('a'), id(None) == id(None)",
+    ),
 )

@@ -22,7 +22,10 @@ CASES = (
         "from ipykernel.connect import get_connection_info; type(get_connection_info()).__name__",
         "from ipykernel import kernelapp; kernelapp.IPKernelApp.initialized()",
     ),
-    case("parent process", "import ipykernel; print(ipykernel.kernelapp.IPKernelApp.instance() is not None)"),
+    case(
+        "parent process",
+        "import ipykernel; print(ipykernel.kernelapp.IPKernelApp.instance() is not None)",
+    ),
     case(
         "__main__",
         "import __main__\nx = 5\nprint(__main__.x)",
@@ -48,7 +51,10 @@ CASES = (
         "sorted(name for name in dir() if not name.startswith('_i'))",
         "print(__name__, __doc__ is not None, __package__, __builtin__, __builtins__)",
     ),
-    case("timeit with __main__", "x = 5\nimport timeit; print(timeit.timeit('x', 'from __main__ import x', number=1) > 0)"),
+    case(
+        "timeit with __main__",
+        "x = 5\nimport timeit; print(timeit.timeit('x', 'from __main__ import x', number=1) > 0)",
+    ),
     case(
         "runpy and exec",
         "exec('a = 3'); print(a)",

@@ -41,7 +41,10 @@ CASES = (
         "native output",
         cell("import os; r = os.system('echo from a child')", late="from a child"),
         cell("r = os.write(1, b'to the descriptor\\n')", late="to the descriptor"),
-        cell("import ctypes; c = ctypes.CDLL(None); r = c.puts(b'from C'); r = c.fflush(None)", late="from C"),
+        cell(
+            "import ctypes; c = ctypes.CDLL(None); r = c.puts(b'from C'); r = c.fflush(None)",
+            late="from C",
+        ),
     ),
     case(
         "fork",
@@ -142,7 +145,11 @@ CASES = (
         "print(Parallel(n_jobs=2, backend='multiprocessing')(delayed(f)(i) for i in range(4)))",
         "from joblib.externals.loky import get_reusable_executor; get_reusable_executor().shutdown(wait=True)",
     ),
-    case("atexit", "import atexit; f = atexit.register(print, 'bye'); print('registered')", "atexit.unregister(print)"),
+    case(
+        "atexit",
+        "import atexit; f = atexit.register(print, 'bye'); print('registered')",
+        "atexit.unregister(print)",
+    ),
     case(
         "working directory",
         "import os; os.mkdir('sub'); os.chdir('sub'); print(os.path.basename(os.getcwd()))",
@@ -173,10 +180,19 @@ CASES = (
         "1 + 1",
         "for file in files: file.close()\nresource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)); print('back')",
     ),
-    case("os._exit in a child", "import os, sys\npid = os.spawnlp(os.P_NOWAIT, 'sh', 'sh', '-c', 'exit 4')\nprint(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))"),
+    case(
+        "os._exit in a child",
+        "import os, sys\npid = os.spawnlp(os.P_NOWAIT, 'sh', 'sh', '-c', 'exit 4')\nprint(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))",
+    ),
     case("umask", "import os; old = os.umask(0o77); print(oct(os.umask(old)))"),
-    case("temporary files", "import tempfile\nwith tempfile.NamedTemporaryFile() as f: print(f.write(b'x'))"),
-    case("sqlite", "import sqlite3\nwith sqlite3.connect(':memory:') as c: print(c.execute('select 1').fetchall())"),
+    case(
+        "temporary files",
+        "import tempfile\nwith tempfile.NamedTemporaryFile() as f: print(f.write(b'x'))",
+    ),
+    case(
+        "sqlite",
+        "import sqlite3\nwith sqlite3.connect(':memory:') as c: print(c.execute('select 1').fetchall())",
+    ),
     case(
         "argparse",
         "import argparse\np = argparse.ArgumentParser(prog='p'); p.add_argument('--x', default=1)\nprint(p.parse_args([]))",

@@ -205,7 +205,11 @@ CASES = (
         "sys.stdout.tell()",
         "sys.stdout.read()",
     ),
-    case("descriptors of the streams", "import sys; sys.stdout.fileno() > 2, sys.stderr.fileno() > 2"),
+    case(
+        "a child with stdout=sys.stdout",
+        "import subprocess, sys; subprocess.run(['echo', 'x'], stdout=sys.stdout).returncode",
+        "type(sys.stdout.fileno()), type(sys.stderr.fileno())",
+    ),
     case(
         "dup2 around the descriptor",
         """
@@ -250,6 +254,8 @@ CASES = (
         "'\\udcff'",
         "import sys; sys.stderr.write('\\udc80\\n')",
         "x = b'\\xff'.decode('utf-8', 'surrogateescape'); print([x], x)",
+        "raise ValueError('\\ud800')",
+        "class E(Exception):\n    def __str__(self): return '\\ud800 half'\nraise E()",
         "print('ok')",
     ),
     case("print is all there is", "print()", "print('')", "print('', end='')"),
@@ -311,7 +317,10 @@ CASES = (
         print(len(seen), seen[0].message)
         """,
     ),
-    case("warning in a thread", "import threading, warnings\nt = threading.Thread(target=warnings.warn, args=('t',)); t.start(); t.join()"),
+    case(
+        "warning in a thread",
+        "import threading, warnings\nt = threading.Thread(target=warnings.warn, args=('t',)); t.start(); t.join()",
+    ),
     case(
         "standard input",
         "import sys; print(sys.stdin is None or sys.stdin.isatty())",
@@ -325,7 +334,11 @@ CASES = (
         cell("print(repr(input(5)))", "é"),
     ),
     case("getpass", cell("import getpass\nprint(len(getpass.getpass('pw: ')))", "secret")),
-    case("input where nobody answers", cell("input('nobody')", asks=False), cell("import getpass; getpass.getpass()", asks=False)),
+    case(
+        "input where nobody answers",
+        cell("input('nobody')", asks=False),
+        cell("import getpass; getpass.getpass()", asks=False),
+    ),
     case(
         "input after an await",
         cell("import asyncio\nawait asyncio.sleep(0.01)\nprint(input('after? '))", "w"),

@@ -26,6 +26,7 @@ _PATTERNS = tuple(
         (r"kernel-[\w-]+\.json", "kernel-ID.json"),
         (r"\d+(\.\d+)?(e[-+]\d+)? ?(ns|[µμ]s|us|ms|s|seconds)\b", "TIME"),
         (r"(?<=pid=)\d+|(?<=\[pid )\d+", "PID"),
+        (r"(?<=skipp)(ing|ed) \d+ hidden frame", "ing N hidden frame"),
         (r"(?<=Task-)\d+", "N"),
         (r"(?<=TimerHandle when=)[\d.]+", "TIME"),
         (r"(?<=/ipython_edit_)\w+", "ID"),

@@ -11,11 +11,11 @@ import zmq
 from hosts.runs import BUSY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
-    from .case import Case, Cell
+    from .case import Cell
 
 __all__ = ["Received", "Recorder"]
 
@@ -53,14 +53,21 @@ class Recorder:
     Args:
         interrupt: interrupts the kernel.
         seconds: how long a cell may take.
+        late: wait for what a cell says it prints late.
     """
 
     def __init__(
-        self, client: BlockingKernelClient, interrupt: Callable[[], object], seconds: float
+        self,
+        client: BlockingKernelClient,
+        interrupt: Callable[[], object],
+        seconds: float,
+        *,
+        late: bool,
     ) -> None:
         self._client = client
         self._interrupt = interrupt
         self._seconds = seconds
+        self._late = late
         self._requests: dict[str, int] = {}
         self._answers: list[str] = []
         self.received = Received()
@@ -68,9 +75,9 @@ class Recorder:
         for channel in (client.iopub_channel, client.shell_channel, client.stdin_channel):
             self.poller.register(channel.socket, zmq.POLLIN)
 
-    def run(self, case: Case) -> Received:
-        """Run all cells; those after one that is never answered do not run."""
-        for cell in case.cells:
+    def run(self, cells: Iterable[Cell]) -> Received:
+        """Run cells; those after one that is never answered do not run."""
+        for cell in cells:
             if not self.cell(cell):
                 break
         return self.received
@@ -90,7 +97,7 @@ class Recorder:
         if cell.interrupt and self._wait(lambda: self.received.has(cell.interrupt)):
             self._interrupt()
         answered = self._wait(lambda: self._is_over(number))
-        if cell.late:
+        if cell.late and self._late:
             self._wait(lambda: self.received.has(cell.late))
         return answered
 

@@ -32,10 +32,15 @@ _SECONDS = 15.0  # for a cell, which waits for nothing that takes long
 # The same order of sets in each process; the debugger warns of frozen modules otherwise.
 _ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
+# What Python itself put into __main__ is not the cells'.
 _CLEAN = """
-import os as _os
-_os.chdir({folder!r})
-get_ipython().reset()
+__import__("os").chdir({folder!r})
+def clean(shell):
+    own = "__builtins__ __doc__ __file__ __loader__ __package__ __spec__".split()
+    kept = {{name: shell.user_ns[name] for name in own if name in shell.user_ns}}
+    shell.reset()
+    shell.user_ns.update(kept)
+clean(get_ipython())
 """
 
 # What cells may have changed in their process. The kernel's own threads are always there.
@@ -69,10 +74,12 @@ class Target:
     """Something that cases can run in.
 
     Args:
+        name: as the tests name it.
         folder: makes a new folder; each process has one of its own.
     """
 
-    def __init__(self, folder: Callable[[], Path]) -> None:
+    def __init__(self, name: str, folder: Callable[[], Path]) -> None:
+        self.name = name
         self._new_folder = folder
         self._context: zmq.Context[Any] = zmq.Context()
         self._context.rcvhwm = 0
@@ -85,8 +92,9 @@ class Target:
             self._begin()
         assert self._client is not None
         cell(self._client, _CLEAN.format(folder=str(self.folder)), silent=True)
-        recorder = Recorder(self._client, self.interrupt, _SECONDS)
-        recorder.run(Case(case.name, (*case.cells, _HEALTH)))
+        late = not case.differs_in(self.name)
+        recorder = Recorder(self._client, self.interrupt, _SECONDS, late=late)
+        recorder.run((*case.cells, _HEALTH))
         recorded = lines(recorder.received, self.folder)
         if len(recorder.received.replies) < len(case.cells) + 1:
             self.abandon()
@@ -220,12 +228,8 @@ class ParityHost(LiveHost):
 class Live(Ours):
     """A live program in one of the modes."""
 
-    def __init__(self, folder: Callable[[], Path], mode: str) -> None:
-        super().__init__(folder)
-        self._mode = mode
-
     def start(self) -> Path:
-        self._run = host = ParityHost(self.folder, self._mode, dev=False, **_ENVIRONMENT)
+        self._run = host = ParityHost(self.folder, self.name, dev=False, **_ENVIRONMENT)
         host.start()
         return host.file()
 
@@ -240,6 +244,5 @@ class Qt(Ours):
 
 def make(name: str, folder: Callable[[], Path]) -> Target:
     """The target of this name."""
-    if name == STOCK:
-        return Stock(folder)
-    return Qt(folder) if name == "qt" else Live(folder, name)
+    kinds: dict[str, type[Target]] = {STOCK: Stock, "qt": Qt}
+    return kinds.get(name, Live)(name, folder)

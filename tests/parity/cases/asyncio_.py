@@ -222,7 +222,7 @@ CASES = (
     case(
         "loop stopped",
         "import asyncio\nloop = asyncio.get_running_loop(); loop.stop(); print('stopped')",
-        "handle = loop.call_soon(loop.stop)",
+        cell("handle = loop.call_soon(loop.stop)", seconds=5),
         "print('three')",
         differs=Differs("the stock kernel never answers again", ours="three"),
     ),

@@ -148,7 +148,6 @@ CASES = (
         "lsmagic",
         "print(get_ipython().magics_manager.magics['cell'].keys() >= {'time', 'bash', 'capture'})",
     ),
-    case("code_wrap and notebooks", "%%code_wrap before_after\n__code__", "%code_wrap --list"),
     case("matplotlib list", "%matplotlib --list"),
     case("pylab", "%pylab --no-import-all agg", "type(np).__name__, type(plt).__name__"),
 )

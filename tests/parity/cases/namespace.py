@@ -271,7 +271,7 @@ CASES = (
         os.utime("loaded.py", (10, 2**31))
         """,
         "print(loaded.f())",
-        "%autoreload 0\nsys.path.remove('.'); del sys.modules['loaded']",
+        "%autoreload 0\n%unload_ext autoreload\nsys.path.remove('.'); del sys.modules['loaded']",
     ),
     case(
         "script run by %run",

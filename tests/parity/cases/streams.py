@@ -124,10 +124,8 @@ CASES = (
         "print(open('log.txt').read())",
     ),
     case(
-        "stdout is None for some cells",
-        "import sys; old = sys.stdout; sys.stdout = None; print('gone')",
-        "print('gone too')",
-        "sys.stdout = old",
+        "stdout is None for a while",
+        "import sys; old = sys.stdout; sys.stdout = None; print('gone'); sys.stdout = old; print('a')",
         "print('seen')",
     ),
     case(
@@ -275,7 +273,7 @@ CASES = (
         logger.warning("to stdout")
         """,
         "logger.warning('again')",
-        "logger.removeHandler(handler); logging.warning('last resort')",
+        "logger.removeHandler(handler); logging.getLogger('z').warning('last resort')",
     ),
     case(
         "logging.basicConfig",
@@ -289,6 +287,7 @@ CASES = (
         import threading
         thread = threading.Thread(target=logging.warning, args=("in a thread",))
         thread.start(); thread.join()
+        logging.root.handlers.clear(); logging.root.setLevel(logging.WARNING)
         """,
     ),
     case(

@@ -120,13 +120,21 @@ CASES = (
     ),
     case(
         "task that fails and is awaited",
-        "import asyncio\nasync def f(): raise ValueError('in the task')\ntask = asyncio.create_task(f())",
+        """
+        import asyncio
+        async def f(): raise ValueError('in the task')
+        task = asyncio.create_task(f())
+        """,
         "await task",
         "print('ok')",
     ),
     case(
         "task that fails and is dropped",
-        "import asyncio, gc\nasync def f(): raise ValueError('in the task')\ntask = asyncio.create_task(f())",
+        """
+        import asyncio, gc
+        async def f(): raise ValueError('in the task')
+        task = asyncio.create_task(f())
+        """,
         "await asyncio.sleep(0.01)",
         cell("del task; gc.collect()", late="in the task"),
         "print('ok')",
@@ -353,7 +361,10 @@ CASES = (
         async with anyio.create_task_group() as group: group.start_soon(anyio.sleep, 0.01)
         print(await anyio.to_thread.run_sync(lambda: 5))
         """,
-        "with anyio.move_on_after(0.01) as scope: await anyio.sleep(50)\nprint(scope.cancelled_caught)",
+        """
+        with anyio.move_on_after(0.01) as scope: await anyio.sleep(50)
+        print(scope.cancelled_caught)
+        """,
     ),
     case(
         "trio",

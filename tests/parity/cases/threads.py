@@ -79,7 +79,12 @@ CASES = (
     ),
     case(
         "thread that exits",
-        "import sys, threading; t = threading.Thread(target=sys.exit, args=(3,)); t.start(); t.join()",
+        """
+        import sys, threading
+        t = threading.Thread(target=sys.exit, args=(3,))
+        t.start()
+        t.join()
+        """,
         "print('ok')",
     ),
     case(

@@ -77,7 +77,7 @@ CASES = (
             print("from the task")
         task = asyncio.create_task(work())
         """,
-        cell("go.set()", late="from the task"),
+        cell("go.set()", late="from the task\n"),
         "await task; print('end')",
     ),
     case(
@@ -91,7 +91,7 @@ CASES = (
                     print("step", n)
             task = asyncio.create_task(work())
             """,
-            late="step 2",
+            late="step 2\n",
         ),
         "await task; print('end')",
     ),
@@ -104,7 +104,7 @@ CASES = (
             handle = loop.call_later(0.05, print, "later")
             handle = loop.call_soon_threadsafe(print, "soon")
             """,
-            late="later",
+            late="later\n",
         ),
     ),
     case(

@@ -30,7 +30,8 @@ CASES = (
     case(
         "wurlitzer's extension",
         "%load_ext wurlitzer",
-        cell("import os\nr = os.system('echo from a child')\nprint('python')", late="from a child"),
+        cell("import os; r = os.system('echo from a child')", late="from a child\n"),
+        "print('python')",
         "%unload_ext wurlitzer",
         "print('x')",
     ),

@@ -39,11 +39,11 @@ CASES = (
     ),
     case(
         "native output",
-        cell("import os; r = os.system('echo from a child')", late="from a child"),
-        cell("r = os.write(1, b'to the descriptor\\n')", late="to the descriptor"),
+        cell("import os; r = os.system('echo from a child')", late="from a child\n"),
+        cell("r = os.write(1, b'to the descriptor\\n')", late="to the descriptor\n"),
         cell(
             "import ctypes; c = ctypes.CDLL(None); r = c.puts(b'from C'); r = c.fflush(None)",
-            late="from C",
+            late="from C\n",
         ),
         differs=Differs(
             "the console of the host shows it, unless kernel.capture_native is set: what the"
@@ -73,7 +73,7 @@ CASES = (
                 os._exit(7)
             print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
             """,
-            late="the child prints",
+            late="the child prints\n",
         ),
         "print('ok')",
     ),
@@ -85,7 +85,7 @@ CASES = (
             def f(): print("in the child", flush=True)
             p = mp.Process(target=f); p.start(); p.join(); print(p.exitcode)
             """,
-            late="in the child",
+            late="in the child\n",
         ),
         "print('ok')",
     ),
@@ -109,7 +109,7 @@ CASES = (
             def f(i): print("worker", i, flush=True); return i
             with ProcessPoolExecutor(1) as executor: print(list(executor.map(f, range(2))))
             """,
-            late="worker 1",
+            late="worker 1\n",
         ),
     ),
     case(

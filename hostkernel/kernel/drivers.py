@@ -24,6 +24,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from .pump import Pump, PumpSelector, outer_loop_aside, run_loop
+from .residue import Patch
+from .session_loop import Session, SessionLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -60,6 +62,17 @@ class Driver(ABC):
         0 where the loop waits, or where a step may be the host's own.
         """
         return 0.0
+
+    def join_session(self, session: Session) -> Callable[[], object]:
+        """Run what descends from cells as steps of the session, as far as the loop allows.
+
+        Returns:
+            A function that ends it.
+        """
+        loop = self.loop
+        if isinstance(loop, SessionLoop):
+            loop.session = session
+        return lambda: None
 
     @abstractmethod
     def run(self, function: Callable[[], None]) -> None:
@@ -160,6 +173,10 @@ class PumpedDriver(Driver):
     def step_seconds(self) -> float:
         return _seconds_since(self._pump.selector.busy_since) if self._pump.ticking else 0.0
 
+    def join_session(self, session: Session) -> Callable[[], object]:
+        self._pump.selector.nested = lambda: session.inside
+        return super().join_session(session)
+
     def run(self, function: Callable[[], None]) -> None:
         self.settle(_as_coroutine(function))
 
@@ -204,7 +221,7 @@ class ServedDriver(Driver):
 
     def __init__(self) -> None:
         self._selector = PumpSelector()
-        self.loop = asyncio.SelectorEventLoop(self._selector)
+        self.loop = SessionLoop(self._selector)
         self.thread = threading.get_ident()
         self._deferred: deque[Callable[[], None]] = deque()
         self._stepping = False
@@ -318,6 +335,17 @@ class SharedDriver(Driver):
     @property
     def in_step(self) -> bool:
         return False
+
+    def join_session(self, session: Session) -> Callable[[], object]:
+        # The loop is the host's, which may have a class of its own: only errors are looked at.
+        def watch(handle_error: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
+            def watching(context: dict[str, Any]) -> None:
+                if not session.told(context):
+                    handle_error(context)
+
+            return watching
+
+        return Patch(self.loop, "call_exception_handler", watch).close
 
     def run(self, function: Callable[[], None]) -> None:
         # A context of its own: the kernel's context variables must not leak into the host's.

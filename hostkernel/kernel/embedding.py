@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
+import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from IPython.core.interactiveshell import InteractiveShell
 
 from hostkernel.errors import ConnectionFileError
 
@@ -14,18 +18,22 @@ from hostkernel.errors import ConnectionFileError
 from . import comms  # noqa: F401
 from .ctrl_c import SignalHandlers
 from .endings import Ending, Endings
+from .forked_output import ForkedOutput
 from .interpreter import Interpreter
 from .interrupt import Interrupter, wake_signal
 from .namespace import CellsAsMain
 from .native import NativeOutput
-from .output import CellStream, Threads
 from .plots import inline_plots
-from .residue import Residue
+from .residue import Patch, Residue
 from .session import KernelSession
+from .session_steps import SessionSteps
+from .shell import only_for_session
+from .swap import SessionNames
 from .tasks import CellTasks, in_a_cell
+from .threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from hostkernel.config.models import KernelSettings, Settings
     from hostkernel.host import Host, Kernel
@@ -33,6 +41,7 @@ if TYPE_CHECKING:
 
     from .drivers import Driver
     from .endpoint import Endpoint
+    from .output import CellStream
     from .requests import HostIPythonKernel
 
 __all__ = ["Embedding", "StopReport"]
@@ -71,6 +80,7 @@ class Embedding:
         self.streams: tuple[CellStream, CellStream] | tuple[()] = ()
         self.interpreter: Interpreter
         self.interrupter: Interrupter
+        self.names: SessionNames
         self.residue: Residue
         self.threads: Threads
         self.endings = Endings(settings.kernel, self, carry_out)
@@ -84,6 +94,7 @@ class Embedding:
         self._report: list[str] = []
         self._session: KernelSession
         self._wake = _nothing
+        self._forked: ForkedOutput | None = None
         self._has_title = True
 
     @property
@@ -109,7 +120,9 @@ class Embedding:
         self._undo.callback(self._endpoint.close)
         self._keep_ledger()
         self._take_signals()
+        self.names = SessionNames()
         self.threads = Threads()
+        self._undo.callback(lambda: self._report.extend(self.threads.close()))
         self._session = KernelSession(self)
         self._undo.callback(self._session.close)
         self.interpreter = Interpreter(self.host, self._in_a_cell)
@@ -118,16 +131,27 @@ class Embedding:
         if self.settings.capture_native:
             self._native = NativeOutput(self.streams, live=not self.host.undisturbed)
             self._undo.callback(self._native.close)
+        if hasattr(os, "register_at_fork"):
+            self._listen_to_children()
         self.interrupter.later = self._session.call_later
         if self.driver.mode != "shared":  # there the loop is the host's
             self.driver.loop.set_task_factory(self._cell_tasks)
+        steps = SessionSteps(self, self._cell_tasks)
+        self._undo.callback(steps.end)
+        self._undo.callback(self.driver.join_session(steps))
         self._cells_as_main = CellsAsMain(lambda: self._session.namespace)
         self._undo.callback(self._cells_as_main.remove)
         self._cells_as_main.install()
         self._furnish()
         self.residue.settle()
+        self._hide_shell()
         self._undo.callback(self.kernel.cancel_requests)
         self._endpoint.publish(info, host=self.host.name, title=self._title())
+        self._session.tell_file(str(self._endpoint.file))
+
+    def _hide_shell(self) -> None:
+        hidden = Patch(InteractiveShell, "initialized", only_for_session(self.threads))
+        self._undo.callback(lambda: self._report.extend(filter(None, [hidden.close()])))
 
     def watch_the_host(self, host_ends: Callable[[], None]) -> None:
         """Have ``host_ends`` called when the host ends, by its adapter's way and atexit."""
@@ -160,9 +184,38 @@ class Embedding:
         return in_a_cell.get() or self.threads.parent() is not None
 
     def _furnish(self) -> None:
+        self._offer_names()
         namespaces = self._plugins.collect("hostkernel_namespace", host=self.host)
         extensions = self._plugins.collect("hostkernel_extensions", host=self.host)
         self._session.furnish(namespaces, [name for names in extensions for name in names])
+
+    def _listen_to_children(self) -> None:
+        self._forked = ForkedOutput(self._write_for_child)
+        self._undo.callback(self._forked.close)
+        number, read = self._forked.fileno(), self._forked.read
+        if self.host.undisturbed:  # no other thread may run Python while a cell does
+            self.driver.loop.add_reader(number, read)
+            self._undo.callback(self.driver.loop.remove_reader, number)
+        else:
+            self._undo.callback(self._session.watch(number, read))
+        for stream in self.streams:
+            stream.forked = self._forked
+
+    def _write_for_child(self, name: str, header: Mapping[str, Any], text: str) -> None:
+        for stream in self.streams:
+            if stream.name == name:
+                stream.write_for(header, text)
+
+    def _offer_names(self) -> None:
+        kernel, shell = self.kernel, self.kernel.shell
+        self.threads.namespace = shell.user_ns
+        self.names.reset()
+        for stream in self.streams:
+            self.names.offer(f"sys.{stream.name}", stream)
+        self.names.offer("sys.modules.__main__", shell.user_module)
+        self.names.offer("builtins.input", kernel.raw_input)
+        self.names.offer("builtins.get_ipython", shell.get_ipython)
+        self.names.offer("getpass.getpass", kernel.getpass)
 
     def _title(self) -> str | None:
         try:
@@ -178,7 +231,7 @@ class Embedding:
         """Soft restart: fresh namespace, shell and comms on the same sockets."""
         self._cell_tasks.cancel(keep=self.endings.tasks)
         try:
-            with self.residue.renewing():
+            with self.residue.renewing(), self.threads.kernels_own_work():
                 self._session.renew()
                 self._furnish()
         finally:
@@ -209,16 +262,22 @@ class Embedding:
 
     @contextmanager
     def surroundings(self, parent: dict[str, Any]) -> Iterator[None]:
-        """A step of a cell runs: what it finds in the process besides the host's own."""
+        """A step of the session runs: what it finds in the process besides the host's own."""
+        if self.names.inside:  # a cell within a cell
+            yield
+            return
+        self.threads.latest = parent
         with ExitStack() as stack:
-            stack.enter_context(self.threads.cell(parent))
             if self._native is not None:
                 stack.enter_context(self._native.forwarded(parent))
             for stream in self.streams:
-                stack.enter_context(stream.installed())
+                stack.enter_context(stream.in_front_of(getattr(sys, stream.name)))
+            stack.enter_context(self.names.in_place())
             stack.enter_context(self.interpreter.named())
             stack.enter_context(inline_plots())
             yield
+            if self._forked is not None and self._forked.has_children:
+                self._forked.read()
 
     @property
     def title(self) -> str | None:

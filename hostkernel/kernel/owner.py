@@ -12,8 +12,11 @@ if TYPE_CHECKING:
 
     from .interpreter import Interpreter
     from .interrupt import Interrupter
-    from .output import CellStream, Threads
+    from .output import CellStream
+    from .requests import HostIPythonKernel
     from .residue import Residue
+    from .swap import SessionNames
+    from .threads import Threads
 
 __all__ = ["Owner"]
 
@@ -24,10 +27,15 @@ class Owner(Protocol):
     host: Host
     interpreter: Interpreter
     interrupter: Interrupter
+    names: SessionNames
     residue: Residue
     streams: tuple[CellStream, CellStream] | tuple[()]
     settings: KernelSettings
     threads: Threads
+
+    @property
+    def kernel(self) -> HostIPythonKernel:
+        """The kernel that speaks to clients."""
 
     def surroundings(self, parent: dict[str, Any]) -> AbstractContextManager[None]:
         """To be entered for a step of a cell whose request has the header ``parent``."""

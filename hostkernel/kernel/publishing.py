@@ -39,11 +39,11 @@ class PubThread(IOPubThread):
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
         """While this runs, work for the thread is done when :meth:`schedule` returns."""
-        self._undisturbed = threading.get_ident()
+        outer, self._undisturbed = self._undisturbed, threading.get_ident()
         try:
             yield
         finally:
-            self._undisturbed = None
+            self._undisturbed = outer
 
     @property
     def is_waited_for(self) -> bool:

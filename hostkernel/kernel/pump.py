@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, TypeVarTuple
 
 from hostkernel.errors import WrongThreadError
 
+from .session_loop import SessionLoop
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextvars import Context
@@ -42,7 +44,10 @@ class PumpSelector(selectors.DefaultSelector):
         deadline: when the loop wants to run again by itself, on the monotonic clock, None
             for never.
         busy_since: when the loop last had its turn, by the same clock, None while it waits.
+        nested: whether a cell runs, which then runs the loop itself, as nest_asyncio lets it.
     """
+
+    nested: Callable[[], bool] = staticmethod(bool)
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,7 +71,7 @@ class PumpSelector(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """The events there are now; see the class."""
-        if self._stop is None:
+        if self._stop is None or self.nested():
             self.busy_since = None
             ready = super().select(timeout)
             self.busy_since = time.monotonic()
@@ -83,7 +88,7 @@ class PumpSelector(selectors.DefaultSelector):
         return ready
 
 
-class PumpLoop(asyncio.SelectorEventLoop):
+class PumpLoop(SessionLoop):
     """Also notices what the host puts on it between two slices.
 
     asyncio expects that on its own thread a loop is only used from inside, where it looks

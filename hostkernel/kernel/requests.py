@@ -152,9 +152,17 @@ class HostIPythonKernel(IntakeKernel):
         self.owner.interrupter.fire()
 
     def _with_callbacks(self, handler: Callable[..., Any], *args: Any) -> Any:
-        # Comms call the user's code: interruptible.
-        with self.owner.interrupter.armed():
+        # Comms call the user's code.
+        with self.shell.step():
             return handler(*args)
+
+    def _forward_input(self, allow_stdin: bool = False) -> None:
+        # Upstream: puts them into ``builtins`` and ``getpass`` until the cell has ended, where the
+        # host finds them while the cell awaits. Here they are names of the session.
+        self._allow_stdin = allow_stdin
+
+    def _restore_input(self) -> None:
+        """See :meth:`_forward_input`."""
 
     async def do_execute(self, code: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Original: an interrupt at the cell's very edge leaves the request unanswered."""
@@ -183,13 +191,20 @@ class HostIPythonKernel(IntakeKernel):
         }
 
     def raw_input(self, prompt: str = "") -> str:
-        """Original; refused where the host must never wait for a person."""
+        """Ask the client, unless the host's own thread asks while a cell runs.
+
+        Refused where the host must never wait for a person.
+        """
+        if not self.shell.descends_from_cell:
+            return str(self.owner.names.of_host("builtins.input")(prompt))
         self._refuse_to_wait("input()")
         answer: str = super().raw_input(prompt)
         return answer
 
     def getpass(self, *args: Any, **kwargs: Any) -> str:
-        """Original; refused where the host must never wait for a person."""
+        """As :meth:`raw_input`."""
+        if not self.shell.descends_from_cell:
+            return str(self.owner.names.of_host("getpass.getpass")(*args, **kwargs))
         self._refuse_to_wait("getpass()")
         answer: str = super().getpass(*args, **kwargs)
         return answer
@@ -203,13 +218,13 @@ class HostIPythonKernel(IntakeKernel):
             raise StdinNotImplementedError(message)
 
     def do_complete(self, code: str, cursor_pos: int) -> Any:
-        """Completion may run the user's code: interruptible."""
-        with self.owner.interrupter.armed():
+        """Complete, which may run the user's code."""
+        with self.shell.step():
             return super().do_complete(code, cursor_pos)
 
     def do_inspect(self, *args: Any, **kwargs: Any) -> Any:
-        """Inspection may run the user's code: interruptible."""
-        with self.owner.interrupter.armed():
+        """Inspect, which may run the user's code."""
+        with self.shell.step():
             return super().do_inspect(*args, **kwargs)
 
     # Endings. Originals: kill the host's children and stop loops that may be the host's.

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ipykernel.ipkernel
+from tornado.ioloop import IOLoop
 
 from hostkernel.errors import StartError
 
@@ -95,6 +96,20 @@ class KernelSession:
         except SystemExit as error:
             # From the user's own IPython configuration: it must not end the host.
             raise StartError(f"SystemExit({error.code!r}) while IPython was set up") from error
+
+    def tell_file(self, file: str) -> None:
+        """Have ``ipykernel.connect.get_connection_file()`` answer in cells."""
+        self._app.connection_file = file
+
+    def watch(self, descriptor: int, read: Callable[..., None]) -> Callable[[], None]:
+        """Have ``read`` called in the thread that publishes, while ``descriptor`` is readable.
+
+        Returns:
+            A function that ends it.
+        """
+        thread = self._app.iopub_thread
+        thread.schedule(partial(thread.io_loop.add_handler, descriptor, read, IOLoop.READ))
+        return partial(thread.schedule, partial(thread.io_loop.remove_handler, descriptor))
 
     def call_later(self, seconds: float, function: Callable[[], None]) -> None:
         """Call ``function`` after some time, in the control thread. Any thread."""

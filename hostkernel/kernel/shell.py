@@ -9,27 +9,32 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ipykernel.displayhook import ZMQShellDisplayHook
 from ipykernel.zmqshell import ZMQDisplayPublisher, ZMQInteractiveShell
 from IPython.core.error import UsageError
+from IPython.core.formatters import DisplayFormatter
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 from traitlets import Type, observe
 
 from .history import HostHistory
 from .interrupt import without_ours
+from .namespace import CellsMain
 from .residue import restore_environment
 from .steps import Stepped
 from .tasks import in_a_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from .interpreter import Interpreter
     from .owner import Owner
+    from .threads import Threads
 
-__all__ = ["HostDisplayHook", "HostDisplayPublisher", "HostShell"]
+__all__ = ["HostDisplayHook", "HostDisplayPublisher", "HostShell", "only_for_session"]
+
+T = TypeVar("T")
 
 # Pagers wait for a keyboard that a cell does not have, and colours need a terminal's name.
 _COMMAND_ENVIRONMENT = {
@@ -50,8 +55,39 @@ def _is_text(code: str) -> bool:
     return True
 
 
+def named_as(upstream: type) -> Callable[[type[T]], type[T]]:
+    """Give a class the name of what it overrides, which libraries compare."""
+
+    def rename(cls: type[T]) -> type[T]:
+        cls.__name__, cls.__qualname__ = upstream.__name__, upstream.__qualname__
+        cls.__module__ = upstream.__module__
+        return cls
+
+    return rename
+
+
+class HostDisplayFormatter(DisplayFormatter):
+    """Makes the representations of a result."""
+
+    def format(self, obj: Any, *args: Any, **kwargs: Any) -> Any:
+        """Fall back to the plain one where an object lies about its class, which fails upstream.
+
+        Some C++ bindings answer every attribute, ``__class__`` included.
+        """
+        if isinstance(getattr(obj, "__class__", None), type):
+            return super().format(obj, *args, **kwargs)
+        return {"text/plain": repr(obj)}, {}
+
+
 class HostDisplayHook(ZMQShellDisplayHook):
     """Publishes results."""
+
+    def __call__(self, result: Any = None) -> None:
+        """Publish it, unless the host's own thread displays it while a cell runs."""
+        if self.shell.descends_from_cell:
+            super().__call__(result)
+        else:
+            self.shell.kernel.owner.names.of_host("sys.displayhook")(result)
 
     def write_format_data(self, format_dict: dict[str, Any], md_dict: Any = None) -> None:
         """Original; and the host's console shows it, if that is wished."""
@@ -71,6 +107,7 @@ class HostDisplayPublisher(ZMQDisplayPublisher):
             self.shell.show(f"{data['text/plain']}\n")
 
 
+@named_as(ZMQInteractiveShell)
 class HostShell(ZMQInteractiveShell):
     """The shell that runs cells."""
 
@@ -89,6 +126,44 @@ class HostShell(ZMQInteractiveShell):
     def interpreter(self) -> Interpreter:
         """The host's real Python."""
         return self._owner.interpreter
+
+    @classmethod
+    def initialized(cls) -> bool:
+        """Whether there is one. Anybody else is answered by :func:`only_for_session`."""
+        return getattr(cls, "_instance", None) is not None
+
+    @property
+    def descends_from_cell(self) -> bool:
+        """Whether the caller is a cell, or something that one started."""
+        return self._owner.threads.parent() is not None
+
+    def prepare_user_module(self, user_module: Any = None, user_ns: Any = None) -> Any:
+        """Make the module of the cells, which finds the names of the host's script too."""
+        if user_module is None and user_ns is None:
+            user_module = CellsMain(lambda: self._owner.names.of_host("sys.modules.__main__"))
+        return super().prepare_user_module(user_module, user_ns)
+
+    def init_builtins(self) -> None:
+        """Leave the host's ``exit`` and ``quit``. Upstream hides them while a cell runs."""
+        super().init_builtins()
+        for name in ("exit", "quit"):
+            self.builtin_trap.auto_builtins.pop(name, None)
+
+    def init_display_formatter(self) -> None:
+        """As upstream, with a formatter that no object can make fail."""
+        self.display_formatter = HostDisplayFormatter(parent=self)
+        self.configurables.append(self.display_formatter)
+
+    def excepthook(self, etype: Any, value: Any, tb: Any) -> None:
+        """Print the error where C code of the host's reports one, as Python does.
+
+        Upstream: publishes it, also where the cell handles what the host makes of it. An
+        application that collects an operator's error in a stream of its own gets nothing then.
+        """
+        if self.descends_from_cell:
+            sys.__excepthook__(etype, value, tb)
+        else:
+            self._owner.names.of_host("sys.excepthook")(etype, value, tb)
 
     def init_environment(self) -> None:
         """Original: sets six environment variables for good; see :meth:`system_piped`."""
@@ -178,15 +253,17 @@ class HostShell(ZMQInteractiveShell):
             self.kernel.tell_that_it_shares()
         owner.cell_begins(raw_cell)
         self.kernel.trace_cell()
-        in_a_cell.set(True)
+        within = in_a_cell.set(True)
         if not _is_text(raw_cell):
             kwargs["store_history"] = False  # the history's thread would end by it
+        owner.names.reset("builtins.input", "getpass.getpass")  # as upstream, for each cell
         coroutine = super().run_cell_async(raw_cell, *args, **kwargs)
         try:
-            result = await Stepped(coroutine, self._step)
+            result = await Stepped(coroutine, self.step)
         except (KeyboardInterrupt, SystemExit) as error:
             owner.interrupter.disarm()
             result = self._ended_by(error, raw_cell)
+        in_a_cell.reset(within)
         self._shown = (None, [])
         owner.cell_ended(raw_cell, result)
         return result
@@ -200,7 +277,8 @@ class HostShell(ZMQInteractiveShell):
         return result
 
     @contextmanager
-    def _step(self) -> Iterator[None]:
+    def step(self) -> Iterator[None]:
+        """Enter what a step of the user's code needs, whatever kind of request it serves."""
         owner = self._owner
         parent = self.kernel.get_parent("shell").get("header", {})
         with ExitStack() as stack:
@@ -210,3 +288,23 @@ class HostShell(ZMQInteractiveShell):
             stack.enter_context(owner.host.tick_context())
             stack.enter_context(owner.interrupter.armed())
             yield
+
+    def user_expressions(self, expressions: Any) -> Any:
+        """Evaluate them as a step of the cell that they came with."""
+        if not self._owner.interrupter.here:
+            return super().user_expressions(expressions)
+        with self.step():
+            return super().user_expressions(expressions)
+
+
+def only_for_session(threads: Threads) -> Callable[[Any], Any]:
+    """Make ``InteractiveShell.initialized()`` true for what descends from cells, and nobody else.
+
+    The host's own code that asks for a shell, as matplotlib does, must not find itself in a
+    notebook because one is connected.
+    """
+
+    def initialized(cls: Any) -> bool:
+        return getattr(cls, "_instance", None) is not None and threads.is_session
+
+    return lambda _: classmethod(initialized)

@@ -53,6 +53,7 @@ class HostIPythonKernel(IntakeKernel):
             self.shell_handlers[kind] = partial(self._with_callbacks, self.shell_handlers[kind])
         self._sharing = Sharing()
         self._renewals = 0
+        self._given_up = False
 
     @property
     def is_busy(self) -> bool:
@@ -120,6 +121,7 @@ class HostIPythonKernel(IntakeKernel):
 
     def cancel_requests(self) -> None:
         """Give up the requests that are still waiting."""
+        self._given_up = True
         for task in self._requests:
             task.cancel()
 
@@ -174,8 +176,9 @@ class HostIPythonKernel(IntakeKernel):
             return self._failure(error)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if task is None or self._given_up:
                 raise
+            task.uncancel()  # a cell has cancelled every task of the loop
             return self._failure(error)
         return reply
 

@@ -43,6 +43,30 @@ class Session:
         return False
 
 
+class _CellHandle(asyncio.Handle):
+    """What a cell gets of a callback: upstream's, which cancels the step around it too."""
+
+    outer: asyncio.Handle
+
+    def cancel(self) -> None:
+        super().cancel()
+        self.outer.cancel()
+
+
+class _CellTimer(asyncio.TimerHandle):
+    """The same of a callback that comes later."""
+
+    outer: asyncio.Handle
+
+    def cancel(self) -> None:
+        super().cancel()
+        self.outer.cancel()
+
+
+# As they are shown.
+_CellHandle.__name__, _CellTimer.__name__ = "Handle", "TimerHandle"
+
+
 class SessionLoop(asyncio.SelectorEventLoop):
     """See the module.
 
@@ -63,8 +87,9 @@ class SessionLoop(asyncio.SelectorEventLoop):
         """Call it soon, as a step of the session if it descends from a cell."""
         if not _is_of_a_cell(context):
             return super().call_soon(callback, *args, context=context)
-        handle = asyncio.Handle(callback, args, self, context)
-        return super().call_soon(self._run_step, handle, context=Context())
+        handle = _CellHandle(callback, args, self, context)
+        handle.outer = super().call_soon(self._run_step, handle, context=Context())
+        return handle
 
     def call_at(
         self,
@@ -76,8 +101,9 @@ class SessionLoop(asyncio.SelectorEventLoop):
         """Call it then, as a step of the session if it descends from a cell."""
         if not _is_of_a_cell(context):
             return super().call_at(when, callback, *args, context=context)
-        handle = asyncio.TimerHandle(when, callback, args, self, context)
-        return super().call_at(when, self._run_step, handle, context=Context())
+        handle = _CellTimer(when, callback, args, self, context)
+        handle.outer = super().call_at(when, self._run_step, handle, context=Context())
+        return handle
 
     def call_soon_threadsafe(
         self,
@@ -88,8 +114,9 @@ class SessionLoop(asyncio.SelectorEventLoop):
         """Call it soon, from any thread, as a step of the session if it descends from a cell."""
         if not _is_of_a_cell(context):
             return super().call_soon_threadsafe(callback, *args, context=context)
-        handle = asyncio.Handle(callback, args, self, context)
-        return super().call_soon_threadsafe(self._run_step, handle, context=Context())
+        handle = _CellHandle(callback, args, self, context)
+        handle.outer = super().call_soon_threadsafe(self._run_step, handle, context=Context())
+        return handle
 
     def _run_step(self, handle: asyncio.Handle) -> None:
         with self.session.callback(handle) or nullcontext():

@@ -70,13 +70,20 @@ class HostDisplayFormatter(DisplayFormatter):
     """Makes the representations of a result."""
 
     def format(self, obj: Any, *args: Any, **kwargs: Any) -> Any:
-        """Fall back to the plain one where an object lies about its class, which fails upstream.
+        """Give ``repr()`` alone for an object that lies about its class, which fails upstream.
 
         Some C++ bindings answer every attribute, ``__class__`` included.
         """
-        if isinstance(getattr(obj, "__class__", None), type):
+        if _has_class(obj):
             return super().format(obj, *args, **kwargs)
         return {"text/plain": repr(obj)}, {}
+
+
+def _has_class(obj: Any) -> bool:
+    try:
+        return isinstance(obj.__class__, type)
+    except Exception:
+        return False
 
 
 class HostDisplayHook(ZMQShellDisplayHook):

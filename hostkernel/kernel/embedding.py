@@ -17,6 +17,7 @@ from hostkernel.errors import ConnectionFileError
 # First: it imports ipykernel in a way that leaves the host's comms alone.
 from . import comms  # noqa: F401
 from .ctrl_c import SignalHandlers
+from .descriptors import StandardDescriptors
 from .endings import Ending, Endings
 from .forked_output import ForkedOutput
 from .interpreter import Interpreter
@@ -120,6 +121,8 @@ class Embedding:
         self._undo.callback(self._endpoint.close)
         self._keep_ledger()
         self._take_signals()
+        self._descriptors = StandardDescriptors()
+        self._undo.callback(self._descriptors.close)
         self.names = SessionNames()
         self.threads = Threads()
         self._undo.callback(lambda: self._report.extend(self.threads.close()))
@@ -230,6 +233,7 @@ class Embedding:
     def renew(self) -> None:
         """Soft restart: fresh namespace, shell and comms on the same sockets."""
         self._cell_tasks.cancel(keep=self.endings.tasks)
+        self._descriptors.heal()
         try:
             with self.residue.renewing(), self.threads.kernels_own_work():
                 self._session.renew()
@@ -299,11 +303,13 @@ class Embedding:
 
     def cell_begins(self, cell: str) -> None:
         """A cell is about to run."""
+        self._descriptors.cell_begins()
         self._cells_as_main.install()
         self._plugins.notify("hostkernel_pre_run_cell", kernel=self._manager, cell=cell)
 
     def cell_ended(self, cell: str, result: object) -> None:
         """A cell has run."""
+        self._descriptors.cell_ended()
         self.look_at_title()
         self._plugins.notify(
             "hostkernel_post_run_cell", kernel=self._manager, cell=cell, result=result

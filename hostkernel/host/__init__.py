@@ -7,6 +7,7 @@ user's shell or Jupyter server.
 """
 
 from .adapter import Host
+from .guard import guard, guarded
 from .launching import Finding, Installation, Launch, LaunchRequest
 from .loop import HostLoop, Kernel, Tick
 from .scripts import run_script, script_path
@@ -23,6 +24,8 @@ __all__ = [
     "Launch",
     "LaunchRequest",
     "Tick",
+    "guard",
+    "guarded",
     "run_script",
     "script_path",
 ]

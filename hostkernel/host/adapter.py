@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from hostkernel.processes import is_plain_python
+
 from .launching import Finding, Installation, Launch, LaunchRequest
 from .settings import HostPaths, HostSettings
 
@@ -211,7 +213,7 @@ class Host:
         """
         import platformdirs
 
-        if Path((*sys.orig_argv, "")[0]).name.startswith(("python", "pypy")):
+        if is_plain_python():
             return None
         data = platformdirs.user_data_path("hostkernel", appauthor=False)
         python = f"python{sys.version_info.major}.{sys.version_info.minor}"

@@ -18,12 +18,21 @@ import asyncio
 import contextvars
 import logging
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from .pump import Pump, PumpSelector, outer_loop_aside, run_loop
+from .clock import monotonic
+from .loops import OwnLoop
+from .pump import (
+    BrokenLoopError,
+    Pump,
+    PumpSelector,
+    never,
+    note_stray,
+    outer_loop_aside,
+    run_loop,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -97,6 +106,19 @@ class Driver(ABC):
         """Whether the host sleeps in C, and a signal cuts that sleep short."""
         return False
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether what runs the loop is there. Any thread."""
+        return True
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the host was asked for a turn a while ago and gave none. Any thread."""
+        return False
+
+    def look_after(self) -> None:
+        """Revive what asks the host for turns, should it have died. Any thread."""
+
     def start(self, send_wake: Callable[[], None]) -> None:
         """Begin to run the loop, now that the kernel is set up. Where :meth:`run` was called.
 
@@ -120,7 +142,7 @@ class Driver(ABC):
 
 
 def _seconds_since(moment: float | None) -> float:
-    return 0.0 if moment is None else time.monotonic() - moment
+    return 0.0 if moment is None else monotonic() - moment
 
 
 async def _as_coroutine(function: Callable[[], None]) -> None:
@@ -167,6 +189,17 @@ class PumpedDriver(Driver):
     def sleeps(self) -> bool:
         return self._host_loop.sleeps
 
+    @property
+    def is_alive(self) -> bool:
+        return self._pump.is_alive
+
+    @property
+    def is_overdue(self) -> bool:
+        return self._pump.is_overdue
+
+    def look_after(self) -> None:
+        self._pump.look_after()
+
     async def fresh_turn(self) -> None:
         await self._pump.fresh_slice()
 
@@ -204,7 +237,7 @@ class ServedDriver(Driver):
 
     def __init__(self) -> None:
         self._selector = PumpSelector()
-        self.loop = asyncio.SelectorEventLoop(self._selector)
+        self.loop = OwnLoop(self._selector)
         self.thread = threading.get_ident()
         self._deferred: deque[Callable[[], None]] = deque()
         self._stepping = False
@@ -220,16 +253,30 @@ class ServedDriver(Driver):
     def run(self, function: Callable[[], None]) -> None:
         self.settle(_as_coroutine(function))
 
-    def serve(self) -> None:
-        """Run the loop until the kernel is stopped."""
+    def serve(self, ends: Callable[[BaseException], bool] = never) -> None:
+        """Run the loop until the kernel is stopped.
+
+        Args:
+            ends: whether an exception may end it before, and be raised.
+        """
         while not self.loop.is_closed():
-            self._stepping = True
             try:
-                run_loop(self.loop)
-            finally:
-                self._stepping = False
-            while self._deferred:
-                self._run_apart(self._deferred.popleft())
+                self._serve_once(ends)
+            except BrokenLoopError:
+                raise
+            except BaseException as error:
+                if self.loop.is_closed() or ends(error):
+                    raise
+                note_stray(error)
+
+    def _serve_once(self, ends: Callable[[BaseException], bool]) -> None:
+        self._stepping = True
+        try:
+            run_loop(self.loop, ends)
+        finally:
+            self._stepping = False
+        while self._deferred:
+            self._run_apart(self._deferred.popleft())
 
     @staticmethod
     def _run_apart(function: Callable[[], None]) -> None:
@@ -267,6 +314,10 @@ class ThreadDriver(Driver):
         self._served = ServedDriver()
         made.set()
         self._served.serve()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
 
     @property
     def in_step(self) -> bool:

@@ -84,6 +84,7 @@ class Embedding:
         self._report: list[str] = []
         self._session: KernelSession
         self._wake = _nothing
+        self._handlers: SignalHandlers | None = None
         self._has_title = True
 
     @property
@@ -93,8 +94,8 @@ class Embedding:
 
     @property
     def is_alive(self) -> bool:
-        """Whether clients are being answered."""
-        return self._session.is_alive
+        """Whether clients are being answered. Any thread."""
+        return self._session.is_alive and self.driver.is_alive
 
     def send_wake(self) -> None:
         """Cut a sleep of the host's main thread short. Any thread."""
@@ -139,7 +140,8 @@ class Embedding:
 
     def handle_signals(self, numbers: Sequence[int], called: Callable[[int], None]) -> None:
         """Have ``called`` called for signals that end the process. On the main thread."""
-        self._undo.callback(SignalHandlers(numbers, self.driver.loop, called).close)
+        self._handlers = SignalHandlers(numbers, self.driver.loop, called)
+        self._undo.callback(self._handlers.close)
 
     def _keep_ledger(self) -> None:
         self.residue = Residue()
@@ -217,6 +219,8 @@ class Embedding:
             for stream in self.streams:
                 stack.enter_context(stream.installed())
             stack.enter_context(self.interpreter.named())
+            if self._handlers is not None:
+                stack.enter_context(self._handlers.cell_runs())
             stack.enter_context(inline_plots())
             yield
 
@@ -233,6 +237,15 @@ class Embedding:
                 self._endpoint.retitle(self._title())
         except (ConnectionFileError, OSError):
             log.exception("the title could not be written down")
+
+    @property
+    def is_overdue(self) -> bool:
+        """See :attr:`Driver.is_overdue`."""
+        return self.driver.is_overdue
+
+    def look_after_turns(self) -> None:
+        """See :meth:`Driver.look_after`."""
+        self.driver.look_after()
 
     async def fresh_turn(self) -> None:
         """See :meth:`Driver.fresh_turn`."""

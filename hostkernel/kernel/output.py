@@ -10,13 +10,14 @@ import io
 import os
 import sys
 import threading
-import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary, WeakSet
 
 from ipykernel.iostream import OutStream
 from jupyter_client.session import extract_header
+
+from .clock import monotonic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -228,7 +229,7 @@ class CellStream(OutStream):
         """Original: the sending thread wakes up a while later, whatever runs then."""
         if not self.pub_thread.is_waited_for:
             super()._schedule_flush()
-        elif self._line_ended and time.monotonic() - self._sent_at > _PACE:
+        elif self._line_ended and monotonic() - self._sent_at > _PACE:
             self.pub_thread.schedule(self._flush)
         elif not self._flush_pending:
             # Should nothing more be written, it is to be seen all the same.
@@ -243,7 +244,7 @@ class CellStream(OutStream):
         timer, self._timer = self._timer, None
         if timer is not None:
             self._io_loop.remove_timeout(timer)
-        self._sent_at = time.monotonic()
+        self._sent_at = monotonic()
         super()._flush()
 
     def close(self) -> None:

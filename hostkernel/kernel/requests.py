@@ -57,7 +57,8 @@ class HostIPythonKernel(IntakeKernel):
     @property
     def is_busy(self) -> bool:
         """Whether a request is being served, or waits because the host is busy. Any thread."""
-        return self._turns.any_late or not self._idle.is_set()
+        late = self._turns.any_late or self.owner.is_overdue
+        return late or not self._idle.is_set()
 
     def _tell_that_the_host_is_busy(self, header: Mapping[str, Any]) -> None:
         if not self._idle.is_set():  # It waits for another cell, as in any kernel.

@@ -10,6 +10,7 @@ exceptions too, but print them as "ignored" and take the GIL a second time.
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from operator import methodcaller
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,9 +18,18 @@ from typing import TYPE_CHECKING, Any, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-__all__ = ["guard", "guarded"]
+__all__ = ["guard", "guarded", "note_stray"]
+
+log = logging.getLogger("hostkernel.kernel")
 
 T = TypeVar("T")
+
+
+def note_stray(error: BaseException) -> None:
+    """Log an exception that came while no cell was running, and that nobody is told of."""
+    # Ctrl-C is one: an application that sleeps in C does not see it either.
+    log.warning("%r was raised while no cell was running; the kernel goes on", error)
+    log.debug("it was raised here", exc_info=error)
 
 
 class _Entry:
@@ -30,7 +40,7 @@ class _Entry:
 
 def guarded(
     function: Callable[[], T],
-    stray: Callable[[BaseException], object],
+    stray: Callable[[BaseException], object] = note_stray,
     *,
     passes: tuple[type[BaseException], ...] = (),
 ) -> Callable[[], T | None]:
@@ -42,12 +52,12 @@ def guarded(
     Args:
         function: what it calls. An exception that comes before its first line is caught, and
             it is called all the same.
-        stray: called with each exception that was caught; the call then returns None.
+        stray: called with each exception that was caught; by default it is logged.
         passes: what ``function`` may raise all the same.
 
     Example::
 
-        bpy.app.timers.register(guarded(turn, log.warning))
+        app.timers.register(guarded(turn))
     """
     entry = _Entry()
     guard(entry, "call", function, stray, passes=passes)
@@ -58,7 +68,7 @@ def guard(
     place: object,
     name: str,
     function: Callable[[], object],
-    stray: Callable[[BaseException], object],
+    stray: Callable[[BaseException], object] = note_stray,
     *,
     passes: tuple[type[BaseException], ...] = (),
 ) -> None:

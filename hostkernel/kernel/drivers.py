@@ -22,6 +22,8 @@ from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from hostkernel.host.guard import note_stray
+
 from .clock import monotonic
 from .loops import OwnLoop
 from .pump import (
@@ -29,7 +31,6 @@ from .pump import (
     Pump,
     PumpSelector,
     never,
-    note_stray,
     outer_loop_aside,
     run_loop,
 )

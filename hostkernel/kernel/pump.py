@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVarTuple
 
 from hostkernel.errors import WrongThreadError
-from hostkernel.host import guarded
+from hostkernel.host.guard import guarded, note_stray
 
 from .clock import monotonic
 from .loops import OwnLoop
@@ -32,7 +32,6 @@ __all__ = [
     "Pump",
     "PumpSelector",
     "never",
-    "note_stray",
     "outer_loop_aside",
     "run_loop",
 ]
@@ -167,13 +166,6 @@ class BrokenLoopError(RuntimeError):
     """The loop fails each time it is run, as when a cell has closed its descriptors."""
 
 
-def note_stray(error: BaseException) -> None:
-    """Log an exception that came while no cell was running, and that nobody is told of."""
-    # Ctrl-C is one: an application that sleeps in C does not see it either.
-    log.warning("%r was raised while no cell was running; the kernel goes on", error)
-    log.debug("it was raised here", exc_info=error)
-
-
 @contextmanager
 def outer_loop_aside() -> Iterator[None]:
     """Set aside the asyncio loop that runs on this thread, if one does.
@@ -206,7 +198,7 @@ class Pump:
         self.selector = PumpSelector()
         self.loop = PumpLoop(self.selector)
         self.after_slice: deque[Callable[[], None]] = deque()
-        self.tick = guarded(self._tick, note_stray, passes=(WrongThreadError,))
+        self.tick = guarded(self._tick, passes=(WrongThreadError,))
         self._budget = budget
         self._polled = polled
         self.thread = threading.get_ident()

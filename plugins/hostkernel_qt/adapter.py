@@ -17,6 +17,7 @@ from hostkernel.host import (
     HostSettings,
     Installation,
     Launch,
+    guarded,
     run_script,
     script_path,
 )
@@ -39,10 +40,10 @@ _CRASHING = {"6.12.0"}  # it loses a reference to None with every call
 
 
 class QtHost(Host):
-    """A Qt program in Python, with PySide6, PyQt6 or PyQt5."""
+    """A Qt program in Python, with PySide6, PyQt6, PyQt5 or PySide2."""
 
     name = "qt"
-    summary = "Qt programs: PySide6, PyQt6, PyQt5"
+    summary = "Qt programs: PySide6, PyQt6, PyQt5, PySide2"
     logo = Path(__file__).with_name("logo.svg")
     gui = frozenset({"qt", "qt5", "qt6"})
 
@@ -92,7 +93,7 @@ class QtHost(Host):
         core = loaded()
         if core is None or application() is None:
             super().quit()
-        core.QTimer.singleShot(0, _quit)
+        core.QTimer.singleShot(0, guarded(_quit))
 
     def main(self, kernel: Kernel, args: tuple[str, ...]) -> None:
         """Called inside, on the main thread: the script's end is the kernel's end."""

@@ -9,11 +9,12 @@ user's shell or Jupyter server.
 from .adapter import Host
 from .guard import guard, guarded
 from .launching import Finding, Installation, Launch, LaunchRequest
-from .loop import HostLoop, Kernel, Tick
+from .loop import ExceptHook, HostLoop, Kernel, Tick
 from .scripts import run_script, script_path
 from .settings import HostPaths, HostSettings
 
 __all__ = [
+    "ExceptHook",
     "Finding",
     "Host",
     "HostLoop",

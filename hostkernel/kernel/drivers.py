@@ -137,6 +137,7 @@ class Driver(ABC):
 
     def _close_own_loop(self) -> None:
         self._closing = True
+        self.loop.set_exception_handler(_tell_of_failures)
         self.settle(_cancel_all(self.loop))
         self.settle(self.loop.shutdown_asyncgens())
         self.loop.close()
@@ -148,6 +149,12 @@ def _seconds_since(moment: float | None) -> float:
 
 async def _as_coroutine(function: Callable[[], None]) -> None:
     function()
+
+
+def _tell_of_failures(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # Requests that still wait are cancelled, and upstream looks for their results.
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
 
 
 async def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:

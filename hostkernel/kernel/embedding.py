@@ -16,6 +16,7 @@ from .ctrl_c import SignalHandlers
 from .endings import Ending, Endings
 from .interpreter import Interpreter
 from .interrupt import Interrupter, wake_signal
+from .late_errors import LateErrors
 from .namespace import CellsAsMain
 from .native import NativeOutput
 from .output import CellStream, Threads
@@ -83,6 +84,7 @@ class Embedding:
         self._undo = ExitStack()
         self._report: list[str] = []
         self._session: KernelSession
+        self._late_errors: LateErrors
         self._wake = _nothing
         self._handlers: SignalHandlers | None = None
         self._has_title = True
@@ -125,6 +127,10 @@ class Embedding:
         self._cells_as_main = CellsAsMain(lambda: self._session.namespace)
         self._undo.callback(self._cells_as_main.remove)
         self._cells_as_main.install()
+        self._late_errors = LateErrors(
+            self.host, lambda: self._session.namespace, self.kernel.tell_late
+        )
+        self._undo.callback(self._late_errors.close)
         self._furnish()
         self.residue.settle()
         self._undo.callback(self.kernel.cancel_requests)
@@ -254,6 +260,7 @@ class Embedding:
     def cell_begins(self, cell: str) -> None:
         """A cell is about to run."""
         self._cells_as_main.install()
+        self._late_errors.watch()
         self._plugins.notify("hostkernel_pre_run_cell", kernel=self._manager, cell=cell)
 
     def cell_ended(self, cell: str, result: object) -> None:

@@ -37,12 +37,14 @@ class UnknownHostError(HostError):
         known: the hosts there are.
         nearest: the one that was probably meant.
         broken: the plugins that were left out, and may be the ones that bring it.
+        hint: what to do about it.
     """
 
     name: str | None
     known: Sequence[str]
     nearest: str | None = None
     broken: Sequence[PluginError] = ()
+    hint: str | None = None
 
     def __str__(self) -> str:
         what = (
@@ -53,7 +55,7 @@ class UnknownHostError(HostError):
         guess = f" Did you mean {self.nearest}?" if self.nearest else ""
         known = f" Known: {', '.join(self.known) or 'none'}"
         left_out = "".join(f"\n  left out: {problem}" for problem in self.broken)
-        return what + guess + known + left_out
+        return what + guess + known + left_out + (f"\n{self.hint}" if self.hint else "")
 
 
 @dataclass(eq=False)

@@ -7,12 +7,14 @@ user's shell or Jupyter server.
 """
 
 from .adapter import Host
+from .guard import guard, guarded
 from .launching import Finding, Installation, Launch, LaunchRequest
-from .loop import HostLoop, Kernel, Tick
+from .loop import ExceptHook, HostLoop, Kernel, Tick
 from .scripts import run_script, script_path
 from .settings import HostPaths, HostSettings
 
 __all__ = [
+    "ExceptHook",
     "Finding",
     "Host",
     "HostLoop",
@@ -23,6 +25,8 @@ __all__ = [
     "Launch",
     "LaunchRequest",
     "Tick",
+    "guard",
+    "guarded",
     "run_script",
     "script_path",
 ]

@@ -18,12 +18,21 @@ import asyncio
 import contextvars
 import logging
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from .pump import Pump, PumpSelector, outer_loop_aside, run_loop
+from hostkernel.host.guard import note_stray
+
+from .clock import monotonic
+from .pump import (
+    BrokenLoopError,
+    Pump,
+    PumpSelector,
+    never,
+    outer_loop_aside,
+    run_loop,
+)
 from .residue import Patch
 from .session_loop import Session, SessionLoop
 
@@ -110,6 +119,19 @@ class Driver(ABC):
         """Whether the host sleeps in C, and a signal cuts that sleep short."""
         return False
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether what runs the loop is there. Any thread."""
+        return True
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the host was asked for a turn a while ago and gave none. Any thread."""
+        return False
+
+    def look_after(self) -> None:
+        """Revive what asks the host for turns, should it have died. Any thread."""
+
     def start(self, send_wake: Callable[[], None]) -> None:
         """Begin to run the loop, now that the kernel is set up. Where :meth:`run` was called.
 
@@ -127,17 +149,24 @@ class Driver(ABC):
 
     def _close_own_loop(self) -> None:
         self._closing = True
+        self.loop.set_exception_handler(_tell_of_failures)
         self.settle(_cancel_all(self.loop))
         self.settle(self.loop.shutdown_asyncgens())
         self.loop.close()
 
 
 def _seconds_since(moment: float | None) -> float:
-    return 0.0 if moment is None else time.monotonic() - moment
+    return 0.0 if moment is None else monotonic() - moment
 
 
 async def _as_coroutine(function: Callable[[], None]) -> None:
     function()
+
+
+def _tell_of_failures(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # Requests that still wait are cancelled, and upstream looks for their results.
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
 
 
 async def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
@@ -183,6 +212,17 @@ class PumpedDriver(Driver):
     @property
     def sleeps(self) -> bool:
         return self._host_loop.sleeps
+
+    @property
+    def is_alive(self) -> bool:
+        return self._pump.is_alive
+
+    @property
+    def is_overdue(self) -> bool:
+        return self._pump.is_overdue
+
+    def look_after(self) -> None:
+        self._pump.look_after()
 
     async def fresh_turn(self) -> None:
         await self._pump.fresh_slice()
@@ -237,16 +277,30 @@ class ServedDriver(Driver):
     def run(self, function: Callable[[], None]) -> None:
         self.settle(_as_coroutine(function))
 
-    def serve(self) -> None:
-        """Run the loop until the kernel is stopped."""
+    def serve(self, ends: Callable[[BaseException], bool] = never) -> None:
+        """Run the loop until the kernel is stopped.
+
+        Args:
+            ends: whether an exception may end it before, and be raised.
+        """
         while not self.loop.is_closed():
-            self._stepping = True
             try:
-                run_loop(self.loop)
-            finally:
-                self._stepping = False
-            while self._deferred:
-                self._run_apart(self._deferred.popleft())
+                self._serve_once(ends)
+            except BrokenLoopError:
+                raise
+            except BaseException as error:
+                if self.loop.is_closed() or ends(error):
+                    raise
+                note_stray(error)
+
+    def _serve_once(self, ends: Callable[[BaseException], bool]) -> None:
+        self._stepping = True
+        try:
+            run_loop(self.loop, ends)
+        finally:
+            self._stepping = False
+        while self._deferred:
+            self._run_apart(self._deferred.popleft())
 
     @staticmethod
     def _run_apart(function: Callable[[], None]) -> None:
@@ -284,6 +338,10 @@ class ThreadDriver(Driver):
         self._served = ServedDriver()
         made.set()
         self._served.serve()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
 
     @property
     def in_step(self) -> bool:

@@ -22,6 +22,7 @@ from .endings import Ending, Endings
 from .forked_output import ForkedOutput
 from .interpreter import Interpreter
 from .interrupt import Interrupter, wake_signal
+from .late_errors import LateErrors
 from .namespace import CellsAsMain
 from .native import NativeOutput
 from .plots import inline_plots
@@ -94,8 +95,10 @@ class Embedding:
         self._undo = ExitStack()
         self._report: list[str] = []
         self._session: KernelSession
+        self._late_errors: LateErrors
         self._wake = _nothing
         self._forked: ForkedOutput | None = None
+        self._handlers: SignalHandlers | None = None
         self._has_title = True
 
     @property
@@ -105,8 +108,8 @@ class Embedding:
 
     @property
     def is_alive(self) -> bool:
-        """Whether clients are being answered."""
-        return self._session.is_alive
+        """Whether clients are being answered. Any thread."""
+        return self._session.is_alive and self.driver.is_alive
 
     def send_wake(self) -> None:
         """Cut a sleep of the host's main thread short. Any thread."""
@@ -145,6 +148,10 @@ class Embedding:
         self._cells_as_main = CellsAsMain(lambda: self._session.namespace)
         self._undo.callback(self._cells_as_main.remove)
         self._cells_as_main.install()
+        self._late_errors = LateErrors(
+            self.host, lambda: self._session.namespace, self.kernel.tell_late
+        )
+        self._undo.callback(self._late_errors.close)
         self._furnish()
         self.residue.settle()
         self._hide_shell()
@@ -166,7 +173,8 @@ class Embedding:
 
     def handle_signals(self, numbers: Sequence[int], called: Callable[[int], None]) -> None:
         """Have ``called`` called for signals that end the process. On the main thread."""
-        self._undo.callback(SignalHandlers(numbers, self.driver.loop, called).close)
+        self._handlers = SignalHandlers(numbers, self.driver.loop, called)
+        self._undo.callback(self._handlers.close)
 
     def _keep_ledger(self) -> None:
         self.residue = Residue()
@@ -278,6 +286,8 @@ class Embedding:
                 stack.enter_context(stream.in_front_of(getattr(sys, stream.name)))
             stack.enter_context(self.names.in_place())
             stack.enter_context(self.interpreter.named())
+            if self._handlers is not None:
+                stack.enter_context(self._handlers.cell_runs())
             stack.enter_context(inline_plots())
             yield
             if self._forked is not None and self._forked.has_children:
@@ -297,6 +307,15 @@ class Embedding:
         except (ConnectionFileError, OSError):
             log.exception("the title could not be written down")
 
+    @property
+    def is_overdue(self) -> bool:
+        """See :attr:`Driver.is_overdue`."""
+        return self.driver.is_overdue
+
+    def look_after_turns(self) -> None:
+        """See :meth:`Driver.look_after`."""
+        self.driver.look_after()
+
     async def fresh_turn(self) -> None:
         """See :meth:`Driver.fresh_turn`."""
         await self.driver.fresh_turn()
@@ -305,6 +324,7 @@ class Embedding:
         """A cell is about to run."""
         self._descriptors.cell_begins()
         self._cells_as_main.install()
+        self._late_errors.watch()
         self._plugins.notify("hostkernel_pre_run_cell", kernel=self._manager, cell=cell)
 
     def cell_ended(self, cell: str, result: object) -> None:

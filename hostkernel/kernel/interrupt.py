@@ -17,12 +17,12 @@ import logging
 import signal
 import sys
 import threading
-import time
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import signals
+from .clock import monotonic
 
 if TYPE_CHECKING:
     import asyncio
@@ -183,7 +183,7 @@ class Interrupter:
             return False
         # A long cell makes a long step, whose end is the kernel's own: there it takes the next
         # request, which an exception would lose.
-        seconds = min(self._step_seconds(), time.monotonic() - self._ended_at)
+        seconds = min(self._step_seconds(), monotonic() - self._ended_at)
         return seconds >= _STUCK
 
     @property
@@ -221,7 +221,7 @@ class Interrupter:
         try:
             yield
         finally:
-            self._ended_at = time.monotonic()
+            self._ended_at = monotonic()
             self._armed = outer
 
     @contextmanager
@@ -241,7 +241,7 @@ class Interrupter:
         try:
             yield
         finally:
-            self._ended_at = time.monotonic()
+            self._ended_at = monotonic()
             self._shielded = outer
 
     def disarm(self) -> None:

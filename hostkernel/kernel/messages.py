@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import threading
-import time
 import traceback
 from contextlib import ExitStack
 from contextvars import ContextVar
@@ -18,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from jupyter_client.jsonutil import json_clean, json_default
 from jupyter_client.session import DELIM, Session
 from traitlets import Callable
+
+from .clock import monotonic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -167,7 +168,7 @@ class Restraint(logging.Filter):
         if record.levelno < logging.WARNING:
             return True
         with self._lock:
-            now = time.monotonic()
+            now = monotonic()
             if now - self._since > self._seconds:
                 self._since, self._said = now, 0
             self._said += 1

@@ -9,7 +9,6 @@ from __future__ import annotations
 import codecs
 import io
 import os
-import time
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ipykernel.iostream import OutStream
 from jupyter_client.session import extract_header
 
+from .clock import monotonic
 from .threads import is_service_thread, request_header
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class CellStream(OutStream):
         """Original: the sending thread wakes up a while later, whatever runs then."""
         if not self.pub_thread.is_waited_for:
             super()._schedule_flush()
-        elif self._line_ended and time.monotonic() - self._sent_at > _PACE:
+        elif self._line_ended and monotonic() - self._sent_at > _PACE:
             self.pub_thread.schedule(self._flush)
         elif not self._flush_pending:
             # Should nothing more be written, it is to be seen all the same.
@@ -223,7 +223,7 @@ class CellStream(OutStream):
         timer, self._timer = self._timer, None
         if timer is not None:
             self._io_loop.remove_timeout(timer)
-        self._sent_at = time.monotonic()
+        self._sent_at = monotonic()
         super()._flush()
 
     def close(self) -> None:

@@ -56,6 +56,13 @@ class Owner(Protocol):
     def look_at_title(self) -> None:
         """Note what is open now."""
 
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the host was asked for a turn a while ago and gave none. Any thread."""
+
+    def look_after_turns(self) -> None:
+        """Revive what asks the host for turns, should it have died. Any thread."""
+
     async def fresh_turn(self) -> None:
         """Wait for a turn of the host's loop in which no request has been served."""
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ipykernel.iostream import IOPubThread
 
+from .clock import sleep
 from .sockets import read_news
 
 if TYPE_CHECKING:
@@ -99,4 +99,4 @@ class PubThread(IOPubThread):
 
         super().schedule(call)
         done.wait(_PATIENCE)
-        time.sleep(_SETTLE)
+        sleep(_SETTLE)

@@ -53,12 +53,13 @@ class HostIPythonKernel(IntakeKernel):
             self.shell_handlers[kind] = partial(self._with_callbacks, self.shell_handlers[kind])
         self._sharing = Sharing()
         self._renewals = 0
-        self._given_up = False
+        self._gives_up = False
 
     @property
     def is_busy(self) -> bool:
         """Whether a request is being served, or waits because the host is busy. Any thread."""
-        return self._turns.any_late or not self._idle.is_set()
+        late = self._turns.any_late or self.owner.is_overdue
+        return late or not self._idle.is_set()
 
     def _tell_that_the_host_is_busy(self, header: Mapping[str, Any]) -> None:
         if not self._idle.is_set():  # It waits for another cell, as in any kernel.
@@ -76,6 +77,10 @@ class HostIPythonKernel(IntakeKernel):
             )
             self._tell(text, parent)
 
+    def tell_late(self, text: str) -> None:
+        """Show, at the last cell, what became of something that a cell left behind."""
+        self._tell(text, self.get_parent("shell"))
+
     def _tell(self, text: str, parent: Mapping[str, Any]) -> None:
         content = {"name": "stderr", "text": text}
         self.session.send(self.iopub_socket, "stream", content, parent, ident=b"stream.stderr")
@@ -84,6 +89,8 @@ class HostIPythonKernel(IntakeKernel):
         """Original; each in a turn of the host's loop, none while the kernel ends or restarts."""
         if not self.owner.interrupter.here:
             await super().dispatch_shell(msg, *args, **kwargs)
+            return
+        if self._gives_up:
             return
         task = asyncio.current_task()
         assert task is not None
@@ -97,6 +104,10 @@ class HostIPythonKernel(IntakeKernel):
             # Original: an interrupt may get between a cell and its answer, or its "idle".
             with self.owner.interrupter.shielded():
                 await super().dispatch_shell(msg, *args, **kwargs)
+        except asyncio.CancelledError:
+            # Upstream logs it with a traceback, for each request.
+            if not self._gives_up:
+                raise
         finally:
             self._requests.discard(task)
             self._running.discard(task)
@@ -121,7 +132,7 @@ class HostIPythonKernel(IntakeKernel):
 
     def cancel_requests(self) -> None:
         """Give up the requests that are still waiting."""
-        self._given_up = True
+        self._gives_up = True
         for task in self._requests:
             task.cancel()
 
@@ -176,7 +187,7 @@ class HostIPythonKernel(IntakeKernel):
             return self._failure(error)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
-            if task is None or self._given_up:
+            if task is None or self._gives_up:
                 raise
             task.uncancel()  # a cell has cancelled every task of the loop
             return self._failure(error)

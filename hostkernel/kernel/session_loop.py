@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVarTuple
 
+from .loops import OwnLoop
 from .tasks import in_a_cell
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class _CellTimer(asyncio.TimerHandle):
 _CellHandle.__name__, _CellTimer.__name__ = "Handle", "TimerHandle"
 
 
-class SessionLoop(asyncio.SelectorEventLoop):
+class SessionLoop(OwnLoop):
     """See the module.
 
     A callback of a cell is put into a handle of asyncio's own, so that its errors are worded

@@ -1,6 +1,6 @@
 """The first lines of hostkernel inside a host: put ``sys.path`` right, start the kernel.
 
-A host runs this file by its path, on its main thread, under any module name it likes. It is
+A host runs this file by its path, or its text, on its main thread, under any module name. It is
 told where its orders lie by one environment variable, and it reports there how far it got:
 that report, not the exit status of a wrapper, tells the outside how the start went.
 
@@ -8,7 +8,6 @@ Only the standard library is imported at the top, and even Python 3.6 must be ab
 this file: it is here that a host with too old a Python says so.
 """
 
-import importlib.util
 import json
 import os
 import pathlib
@@ -16,6 +15,7 @@ import signal
 import site
 import sys
 import traceback
+import types
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional
 
 if TYPE_CHECKING:
@@ -296,23 +296,22 @@ def _put_behind(added: List[str]) -> None:
     sys.path[:] = [entry for entry in sys.path if entry not in added] + behind
 
 
-def _run_by_path() -> None:
-    # Some hosts clear the namespace that a start script ran in, some run it twice, and some
-    # do not set __file__: so everything happens in a module of our own.
-    file = os.path.abspath(_run_by_path.__code__.co_filename)
-    folder = os.path.dirname(file)
-    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != folder]
-    spec = importlib.util.spec_from_file_location(_MODULE, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[_MODULE] = module
-    spec.loader.exec_module(module)
+def _run_apart(code: types.CodeType) -> None:
+    # Some hosts clear the namespace that a start script ran in, some run it twice, some do not
+    # set __file__, and some run its text, so that it has no file: so everything happens in a
+    # module of our own, made of the very code that runs now.
+    file = os.path.abspath(code.co_filename)
+    if os.path.isfile(file):
+        folder = os.path.dirname(file)
+        sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != folder]
+    module = sys.modules[_MODULE] = types.ModuleType(_MODULE)
+    module.__file__ = file
+    exec(code, module.__dict__)
     module.main()
 
 
 if __name__ not in (_MODULE, "hostkernel.launch.bootstrap"):
     if VARIABLE in os.environ:
-        _run_by_path()
+        _run_apart(sys._getframe().f_code)
     elif _MODULE not in sys.modules:
         sys.stderr.write("This file is for hosts that `hostkernel run` starts.\n")

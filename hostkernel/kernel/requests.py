@@ -19,6 +19,7 @@ from traitlets import Float, Type
 
 from .intake import IntakeKernel
 from .interrupt import Cancel
+from .scripts import Script
 from .sharing import Sharing
 from .shell import HostShell
 
@@ -179,6 +180,8 @@ class HostIPythonKernel(IntakeKernel):
 
     async def do_execute(self, code: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Original: an interrupt at the cell's very edge leaves the request unanswered."""
+        if self.owner.interrupter.here:
+            self.shell.asked_script = Script.asked_for(self.get_parent("shell"))
         try:
             with self.owner.interrupter.shielded(False):
                 reply: dict[str, Any] = await super().do_execute(code, *args, **kwargs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ipykernel.displayhook import ZMQShellDisplayHook
@@ -22,6 +23,7 @@ from .history import HostHistory
 from .interrupt import without_ours
 from .namespace import CellsMain
 from .residue import restore_environment
+from .script_shell import ScriptShell
 from .steps import Stepped
 from .tasks import in_a_cell
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from .interpreter import Interpreter
     from .owner import Owner
+    from .scripts import Script
     from .threads import Threads
 
 __all__ = ["HostDisplayHook", "HostDisplayPublisher", "HostShell", "only_for_session"]
@@ -115,14 +118,11 @@ class HostDisplayPublisher(ZMQDisplayPublisher):
 
 
 @named_as(ZMQInteractiveShell)
-class HostShell(ZMQInteractiveShell):
+class HostShell(ScriptShell):
     """The shell that runs cells."""
 
     displayhook_class = Type(HostDisplayHook)
     display_pub_class = Type(HostDisplayPublisher)
-    # Original: missing until the first error has been shown, which an interrupt may prevent.
-    _last_traceback: list[str] | None = None
-    _shown: tuple[BaseException | None, list[str]] = (None, [])  # in the cell that runs
 
     @property
     def _owner(self) -> Owner:
@@ -264,9 +264,9 @@ class HostShell(ZMQInteractiveShell):
         if not _is_text(raw_cell):
             kwargs["store_history"] = False  # the history's thread would end by it
         owner.names.reset("builtins.input", "getpass.getpass")  # as upstream, for each cell
-        coroutine = super().run_cell_async(raw_cell, *args, **kwargs)
+        script, coroutine = self.run_asked(raw_cell, *args, **kwargs)
         try:
-            result = await Stepped(coroutine, self.step)
+            result = await Stepped(coroutine, partial(self.step, script))
         except (KeyboardInterrupt, SystemExit) as error:
             owner.interrupter.disarm()
             result = self._ended_by(error, raw_cell)
@@ -284,7 +284,7 @@ class HostShell(ZMQInteractiveShell):
         return result
 
     @contextmanager
-    def step(self) -> Iterator[None]:
+    def step(self, script: Script | None = None) -> Iterator[None]:
         """Enter what a step of the user's code needs, whatever kind of request it serves."""
         owner = self._owner
         parent = self.kernel.get_parent("shell").get("header", {})
@@ -292,6 +292,8 @@ class HostShell(ZMQInteractiveShell):
             if owner.host.undisturbed:
                 stack.enter_context(self.kernel.iopub_thread.undisturbed())
             stack.enter_context(owner.surroundings(parent))
+            if script is not None:
+                stack.enter_context(script.installed())
             stack.enter_context(owner.host.tick_context())
             stack.enter_context(owner.interrupter.armed())
             yield

@@ -154,6 +154,7 @@ READ = {
     "IPython.core.interactiveshell:InteractiveShell.init_display_formatter": ("50c7b3136154",),
     "IPython.core.interactiveshell:InteractiveShell.prepare_user_module": ("bc16e5cabe2f",),
     "IPython.core.interactiveshell:InteractiveShell.user_expressions": ("f7ee456d5598",),
+    "IPython.core.interactiveshell:InteractiveShell.should_run_async": ("efdcfd4b05a1",),
     "IPython.core.shellapp:InteractiveShellApp._exec_file": ("049c9850e2ae",),
     "IPython.core.builtin_trap:BuiltinTrap.__init__": ("452272d8c7ff",),
     "IPython.core.displayhook:DisplayHook.__call__": ("2de2237129f3",),

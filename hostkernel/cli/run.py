@@ -138,7 +138,7 @@ def _become(prepared: Prepared, launch: Launch, orders: Orders) -> int:
     report = Here()
     os.environ.update(launch.env)
     try:
-        bootstrap.bring_up(
+        return bootstrap.bring_up(
             prepared.host, prepared.settings, prepared.plugins, orders.content(), report
         )
     except HostkernelError:
@@ -154,7 +154,6 @@ def _become(prepared: Prepared, launch: Launch, orders: Orders) -> int:
             traceback=trouble.traceback,
             hint=trouble.hint,
         ) from error
-    return 0
 
 
 def _detach(prepared: Prepared, launch: Launch, orders: Orders) -> int:

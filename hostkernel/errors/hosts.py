@@ -19,6 +19,7 @@ __all__ = [
     "HostNotFoundError",
     "HostVetoError",
     "LaunchError",
+    "ScriptError",
     "ScriptNotFoundError",
     "UnknownHostError",
 ]
@@ -142,3 +143,11 @@ class LaunchError(HostkernelError):
         if self.hint:
             parts.append(self.hint)
         return "\n".join(parts)
+
+
+@dataclass(eq=False)
+class ScriptError(LaunchError):
+    """The script that the host was to run ended before its kernel was up.
+
+    ``traceback`` is what Python prints of it, ``status`` the exit status.
+    """

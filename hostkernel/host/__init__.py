@@ -10,7 +10,7 @@ from .adapter import Host
 from .guard import guard, guarded
 from .launching import Finding, Installation, Launch, LaunchRequest
 from .loop import ExceptHook, HostLoop, Kernel, Tick
-from .scripts import run_script, script_path
+from .scripts import ScriptEnd, run_script, script_path
 from .settings import HostPaths, HostSettings
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Kernel",
     "Launch",
     "LaunchRequest",
+    "ScriptEnd",
     "Tick",
     "guard",
     "guarded",

@@ -25,7 +25,7 @@ from .interrupt import Interrupter, wake_signal
 from .late_errors import LateErrors
 from .namespace import CellsAsMain
 from .native import NativeOutput
-from .plots import inline_plots
+from .plots import gui_table, inline_plots
 from .residue import Patch, Residue
 from .session import KernelSession
 from .session_steps import SessionSteps
@@ -131,6 +131,7 @@ class Embedding:
         self._undo.callback(lambda: self._report.extend(self.threads.close()))
         self._session = KernelSession(self)
         self._undo.callback(self._session.close)
+        self._undo.enter_context(gui_table())
         self.interpreter = Interpreter(self.host, self._in_a_cell)
         self._undo.callback(self.interpreter.close)
         info = self._session.start(self._endpoint.info)

@@ -120,6 +120,7 @@ class KernelSession:
         """Give a fresh shell the names and IPython extensions that plugins bring."""
         self.shell.register_magics(PipMagics)
         connect_plots(self.shell)
+        comms.connect_widgets()
         for names in namespace:
             self.shell.push(dict(names), interactive=False)
         for extension in extensions:
@@ -177,9 +178,7 @@ class KernelSession:
         self._cancel_collection = partial(loop.remove_timeout, collection)
 
     def _close_shell(self) -> None:
-        manager = self.kernel.comm_manager
-        manager.comms.clear()
-        manager.targets.clear()
+        comms.forget(self.kernel.comm_manager)
         disconnect_plots()
         shell = self.shell
         # IPython empties the namespace at its end, under the functions that cells handed out.

@@ -188,6 +188,7 @@ def _stay_with(prepared: Prepared, launch: Launch, orders: Orders) -> int:
 def _start(
     prepared: Prepared, launch: Launch, orders: Orders, signals: Signals, log: Path | None = None
 ) -> Started:
+    from hostkernel.launch.answer import why_no_answer
     from hostkernel.launch.starter import start_with_its_python
 
     from .panel import Spinner, show_panel
@@ -202,6 +203,10 @@ def _start(
             on_step=spinner.step,
             around_output=spinner.hidden,
         )
+        spinner.step("waiting for its first answer")
+        trouble = why_no_answer(started, signals)
     pid = started.process.pid if started.process else started.child.pid
     show_panel(orders.host, pid, started.kernel_id, started.connection_file)
+    if trouble is not None:
+        say(f"hostkernel: {orders.host}: {trouble}")
     return started

@@ -197,9 +197,9 @@ class Embedding:
 
     def _furnish(self) -> None:
         self._offer_names()
-        namespaces = self._plugins.collect("hostkernel_namespace", host=self.host)
-        extensions = self._plugins.collect("hostkernel_extensions", host=self.host)
-        self._session.furnish(namespaces, [name for names in extensions for name in names])
+        session = self._session
+        session.furnish(self._plugins.collect("hostkernel_namespace", host=self.host))
+        self._plugins.use("hostkernel_extensions", session.load_extension, host=self.host)
 
     def _listen_to_children(self) -> None:
         self._forked = ForkedOutput(self._write_for_child)

@@ -35,6 +35,7 @@ __all__ = ["KernelSession"]
 log = logging.getLogger("hostkernel.kernel")
 
 _IPYKERNELS_LOG = "hostkernel.kernel.ipykernel"  # what it says itself, apart from what we say
+_NO_EXTENSION = "no load function"  # what IPython answers
 _UNTIL_COLLECTION = 1.0  # seconds from a restart
 
 
@@ -116,18 +117,24 @@ class KernelSession:
         loop = self._app.control_thread.io_loop
         loop.add_callback(loop.call_later, seconds, function)
 
-    def furnish(self, namespace: Iterable[Mapping[str, object]], extensions: Iterable[str]) -> None:
-        """Give a fresh shell the names and IPython extensions that plugins bring."""
+    def furnish(self, namespace: Iterable[Mapping[str, object]]) -> None:
+        """Give a fresh shell the names that plugins bring."""
         self.shell.register_magics(PipMagics)
         connect_plots(self.shell)
         comms.connect_widgets()
         for names in namespace:
             self.shell.push(dict(names), interactive=False)
-        for extension in extensions:
-            try:
-                self.shell.extension_manager.load_extension(extension)
-            except Exception:
-                log.exception("IPython extension %r cannot be loaded", extension)
+
+    def load_extension(self, name: str) -> None:
+        """Load an IPython extension that a plugin names.
+
+        Raises:
+            Exception: whatever it raises; ImportError where it is none.
+        """
+        said = self.shell.extension_manager.load_extension(name)
+        if said == _NO_EXTENSION:
+            message = f"{name} has no load_ipython_extension()"
+            raise ImportError(message, name=name)
 
     def renew(self) -> None:
         """Soft restart: a fresh shell behind the same sockets, threads and key."""

@@ -105,7 +105,7 @@ def start_with_its_python(
 ) -> Started:
     """Like :func:`start`; a host whose Python is not ours gets packages for it first.
 
-    Which Python that is, only the host knows: the first start of it ends by saying so.
+    Which Python that is may only the host know: then its first start ends by saying so.
     """
     cache = prepared.paths.cache
 
@@ -129,8 +129,8 @@ def start_with_its_python(
             raise LaunchError(orders.host, "interrupted") from None
 
     def with_packages(orders: Orders) -> Started:
-        known = known_python(launch.argv[0], cache)
-        if known not in {None, orders.python}:
+        known = known_python(launch.argv[0], cache) or launch.python
+        if known not in {None, orders.python} and _can_be_served(known):
             orders = furnished(orders, str(known))
         try:
             return attempt(orders)

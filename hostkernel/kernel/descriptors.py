@@ -5,11 +5,36 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 
-__all__ = ["StandardDescriptors"]
+__all__ = ["DescriptorCopy", "StandardDescriptors"]
 
 _NUMBERS = (1, 2)
 
 _Identity = tuple[int, int, int] | None
+
+
+class DescriptorCopy:
+    """A copy of a descriptor, which a cell may close; its number may be another file's then.
+
+    Raises OSError where there is nothing to copy.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = os.dup(number)
+        self._identity = identity(self.number)
+
+    def leads_where(self, number: int) -> bool:
+        """Whether it is intact, and the descriptor ``number`` leads to the same file."""
+        return identity(self.number) == self._identity == identity(number)
+
+    def put_back(self, number: int) -> None:
+        """Have the descriptor ``number`` lead to the same file again, if the copy is intact."""
+        if identity(self.number) == self._identity != identity(number):
+            os.dup2(self.number, number)
+
+    def close(self) -> None:
+        """Close it, unless it is not ours any more."""
+        if identity(self.number) == self._identity:
+            os.close(self.number)
 
 
 class StandardDescriptors:
@@ -20,47 +45,47 @@ class StandardDescriptors:
     """
 
     def __init__(self) -> None:
-        self._copies: dict[int, int] = {}
+        self._copies: dict[int, DescriptorCopy] = {}
         self._before: dict[int, _Identity] = {}
         self._changed: set[int] = set()
 
     def cell_begins(self) -> None:
         """Note where they lead."""
         for number in _NUMBERS:
-            self._before[number] = _identity(number)
+            self._before[number] = identity(number)
             if number not in self._changed:
                 self._keep(number)
 
     def _keep(self, number: int) -> None:
         copy = self._copies.get(number)
-        if copy is not None and _identity(copy) == self._before[number]:
-            return
         if copy is not None:
-            os.close(self._copies.pop(number))
+            if copy.leads_where(number):
+                return
+            self._copies.pop(number).close()
         with suppress(OSError):  # an application without a console has none
-            self._copies[number] = os.dup(number)
+            self._copies[number] = DescriptorCopy(number)
 
     def cell_ended(self) -> None:
         """Note which of them the cell has changed."""
         self._changed |= {
-            number for number in self._before if _identity(number) != self._before[number]
+            number for number in self._before if identity(number) != self._before[number]
         }
 
     def heal(self) -> None:
         """Put back what cells have changed."""
         for number in self._changed & self._copies.keys():
-            if _identity(number) != _identity(self._copies[number]):
-                os.dup2(self._copies[number], number)
+            self._copies[number].put_back(number)
         self._changed.clear()
 
     def close(self) -> None:
         """Put back what cells have changed, and forget the host's."""
         self.heal()
         while self._copies:
-            os.close(self._copies.popitem()[1])
+            self._copies.popitem()[1].close()
 
 
-def _identity(number: int) -> _Identity:
+def identity(number: int) -> _Identity:
+    """What tells the file behind a descriptor from others; None where there is none."""
     try:
         status = os.fstat(number)
     except OSError:

@@ -17,6 +17,7 @@ from ipykernel.iostream import OutStream
 from jupyter_client.session import extract_header
 
 from .clock import monotonic
+from .descriptors import DescriptorCopy
 from .threads import is_service_thread, request_header
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class CellStream(OutStream):
         self._timer: Any = None
         self._writer: Mapping[str, Any] = {}
         self._buffer_key: frozenset[tuple[str, Any]] = frozenset()
-        self._descriptor: int | None = None
+        self._copy: DescriptorCopy | None = None
 
     def __del__(self) -> None:
         """Leave the host's stream open. Upstream: a file closes itself when it is collected."""
@@ -241,9 +242,7 @@ class CellStream(OutStream):
     def release(self) -> None:
         """Let go of the kernel; from now on everything is the host's."""
         super().close()
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
+        self._let_go_of_copy()
         self.session = self._io_loop = None
 
     def fileno(self) -> int:
@@ -254,9 +253,16 @@ class CellStream(OutStream):
         """
         if self._parent() is None:
             return self._host_fileno()
-        if self._descriptor is None:
-            self._descriptor = os.dup(self._host_fileno())
-        return self._descriptor
+        host = self._host_fileno()
+        if self._copy is None or not self._copy.leads_where(host):
+            self._let_go_of_copy()
+            self._copy = DescriptorCopy(host)
+        return self._copy.number
+
+    def _let_go_of_copy(self) -> None:
+        copy, self._copy = self._copy, None
+        if copy is not None:
+            copy.close()
 
     def _host_fileno(self) -> int:
         fileno = getattr(self.host, "fileno", None)

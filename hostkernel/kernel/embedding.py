@@ -127,6 +127,7 @@ class Embedding:
         self._descriptors = StandardDescriptors()
         self._undo.callback(self._descriptors.close)
         self.names = SessionNames()
+        self._undo.callback(self.names.forget)
         self.threads = Threads()
         self._undo.callback(lambda: self._report.extend(self.threads.close()))
         self._session = KernelSession(self)

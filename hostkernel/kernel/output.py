@@ -243,7 +243,7 @@ class CellStream(OutStream):
         """Let go of the kernel; from now on everything is the host's."""
         super().close()
         self._let_go_of_copy()
-        self.session = self._io_loop = None
+        self.session = self._io_loop = self.forked = None
 
     def fileno(self) -> int:
         """The host's descriptor; for a cell a copy of it, as upstream.

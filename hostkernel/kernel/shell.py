@@ -147,7 +147,7 @@ class HostShell(ScriptShell):
     def prepare_user_module(self, user_module: Any = None, user_ns: Any = None) -> Any:
         """Make the module of the cells, which finds the names of the host's script too."""
         if user_module is None and user_ns is None:
-            user_module = CellsMain(lambda: self._owner.names.of_host("sys.modules.__main__"))
+            user_module = CellsMain(partial(self._owner.names.of_host, "sys.modules.__main__"))
         return super().prepare_user_module(user_module, user_ns)
 
     def init_builtins(self) -> None:

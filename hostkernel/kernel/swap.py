@@ -98,6 +98,11 @@ class SessionNames:
         for name in names or self._names:
             self._names[name].kept = self._names[name].default
 
+    def forget(self) -> None:
+        """Let go of the session: its objects would stay alive with whoever keeps this one."""
+        for name in self._names.values():
+            name.default = name.kept = _HOSTS
+
     def of_host(self, name: str) -> Any:
         """What the host has there, None if nothing. Any thread."""
         own = self._names[name]

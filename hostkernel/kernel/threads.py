@@ -110,6 +110,7 @@ class Threads:
     def close(self) -> list[str]:
         """Unwrap; a sentence for what somebody else has wrapped since."""
         self._closed = True
+        self.namespace = None  # streams that somebody kept would keep it alive
         return [left for patch in self._patches if (left := patch.close())]
 
 

@@ -15,11 +15,14 @@ from . import comms  # noqa: F401
 from .ctrl_c import SignalHandlers
 from .endings import Ending, Endings
 from .interpreter import Interpreter
-from .interrupt import Interrupter, wake_signal
+from .interrupt import Interrupter
 from .namespace import CellsAsMain
 from .native import NativeOutput
+from .offspring import Offspring
+from .origins import Origins
 from .output import CellStream, Threads
 from .plots import inline_plots
+from .private_signal import wake_signal
 from .residue import Residue
 from .session import KernelSession
 from .tasks import CellTasks, in_a_cell
@@ -110,6 +113,7 @@ class Embedding:
         self._keep_ledger()
         self._take_signals()
         self.threads = Threads()
+        self._offspring = Offspring(self.threads.of_cells)
         self._session = KernelSession(self)
         self._undo.callback(self._session.close)
         self.interpreter = Interpreter(self.host, self._in_a_cell)
@@ -118,7 +122,7 @@ class Embedding:
         if self.settings.capture_native:
             self._native = NativeOutput(self.streams, live=not self.host.undisturbed)
             self._undo.callback(self._native.close)
-        self.interrupter.later = self._session.call_later
+        self._watch_cells()
         if self.driver.mode != "shared":  # there the loop is the host's
             self.driver.loop.set_task_factory(self._cell_tasks)
         self._cells_as_main = CellsAsMain(lambda: self._session.namespace)
@@ -155,6 +159,25 @@ class Embedding:
             wake = wake_signal()
             self._undo.callback(lambda: self._report.extend(wake.close()))
             self._wake = wake.send
+
+    def _watch_cells(self) -> None:
+        interrupter = self.interrupter
+        interrupter.later = self._session.call_later
+        interrupter.beyond = self._interrupt_beyond
+        interrupter.watchers.append(self._offspring)
+        if self.driver.mode == "pumped":
+            origins = Origins(lambda: self._session.namespace, self.driver.plumbing)
+            interrupter.watchers.append(origins)
+            interrupter.origins = origins
+            interrupter.is_nested = self.driver.turned_inside
+
+    def _interrupt_beyond(self) -> None:
+        self._offspring.interrupt()
+        self.driver.turn_inside()
+        try:
+            self.host.interrupted()
+        except Exception:
+            log.exception("%s.interrupted() failed", type(self.host).__qualname__)
 
     def _in_a_cell(self) -> bool:
         return in_a_cell.get() or self.threads.parent() is not None
@@ -240,6 +263,7 @@ class Embedding:
 
     def cell_begins(self, cell: str) -> None:
         """A cell is about to run."""
+        self._offspring.cell_begins()
         self._cells_as_main.install()
         self._plugins.notify("hostkernel_pre_run_cell", kernel=self._manager, cell=cell)
 

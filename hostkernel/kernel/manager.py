@@ -256,7 +256,7 @@ class HostKernelManager:
         embedding = self._embedding
         owned = bool(self._ending_signals)
         if not owned and embedding is not None and embedding.interrupter.is_armed:
-            raise KeyboardInterrupt
+            embedding.interrupter.raise_here()
         if self._signalled:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)

@@ -62,6 +62,11 @@ class Threads:
             else:
                 self._cells[thread] = parent
 
+    def of_cells(self) -> list[threading.Thread]:
+        """The living threads that cells have started. Any thread."""
+        threads = [each for each in threading.enumerate() if each not in self._hosts]
+        return [each for each in threads if each in self._cells or self._running is not None]
+
     def parent(self) -> Mapping[str, Any] | None:
         """The header of the cell that the calling thread belongs to, None for the host's."""
         thread = threading.current_thread()

@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, TypeVarTuple
 
 from hostkernel.errors import WrongThreadError
 
+from .pursuit import boundary
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextvars import Context
@@ -115,6 +117,7 @@ class PumpLoop(asyncio.SelectorEventLoop):
         return timer
 
 
+@boundary
 def run_loop(loop: asyncio.AbstractEventLoop) -> None:
     """Run ``loop`` until it is stopped, whatever a callback raises.
 
@@ -224,6 +227,7 @@ class Pump:
         self.selector = PumpSelector()
         self.loop = PumpLoop(self.selector)
         self.after_slice: deque[Callable[[], None]] = deque()
+        self.reentered_at = 0.0  # when the host last called tick() inside of a slice
         self._budget = budget
         self._polled = polled
         self.thread = threading.get_ident()
@@ -269,7 +273,10 @@ class Pump:
         """
         if threading.get_ident() != self.thread:
             raise WrongThreadError("tick", threading.current_thread().name)
-        if self._ticking or not (self._due or self._polled):
+        if self._ticking:
+            self.reentered_at = time.monotonic()
+            return None
+        if not (self._due or self._polled):
             return None
         self._due = False
         try:

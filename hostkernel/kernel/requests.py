@@ -19,6 +19,7 @@ from traitlets import Float, Type
 
 from .intake import IntakeKernel
 from .interrupt import Cancel
+from .pursuit import boundary
 from .sharing import Sharing
 from .shell import HostShell
 
@@ -151,6 +152,7 @@ class HostIPythonKernel(IntakeKernel):
         # Original: SIGINT to the process, or to its whole group.
         self.owner.interrupter.fire()
 
+    @boundary
     def _with_callbacks(self, handler: Callable[..., Any], *args: Any) -> Any:
         # Comms call the user's code: interruptible.
         with self.owner.interrupter.armed():
@@ -202,11 +204,13 @@ class HostIPythonKernel(IntakeKernel):
             )
             raise StdinNotImplementedError(message)
 
+    @boundary
     def do_complete(self, code: str, cursor_pos: int) -> Any:
         """Completion may run the user's code: interruptible."""
         with self.owner.interrupter.armed():
             return super().do_complete(code, cursor_pos)
 
+    @boundary
     def do_inspect(self, *args: Any, **kwargs: Any) -> Any:
         """Inspection may run the user's code: interruptible."""
         with self.owner.interrupter.armed():

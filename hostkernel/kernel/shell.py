@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ipykernel.displayhook import ZMQShellDisplayHook
@@ -19,12 +20,13 @@ from traitlets import Type, observe
 
 from .history import HostHistory
 from .interrupt import without_ours
+from .pursuit import boundary
 from .residue import restore_environment
 from .steps import Stepped
 from .tasks import in_a_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Coroutine, Iterator, Mapping
 
     from .interpreter import Interpreter
     from .owner import Owner
@@ -183,7 +185,7 @@ class HostShell(ZMQInteractiveShell):
             kwargs["store_history"] = False  # the history's thread would end by it
         coroutine = super().run_cell_async(raw_cell, *args, **kwargs)
         try:
-            result = await Stepped(coroutine, self._step)
+            result = await Stepped(coroutine, partial(self._step, coroutine))
         except (KeyboardInterrupt, SystemExit) as error:
             owner.interrupter.disarm()
             result = self._ended_by(error, raw_cell)
@@ -199,8 +201,22 @@ class HostShell(ZMQInteractiveShell):
         self.showtraceback(running_compiled_code=True)
         return result
 
+    @boundary
+    async def run_code(self, code_obj: Any, result: Any = None, **kwargs: Any) -> bool:
+        """Original; and an interrupt that the code swallowed by no wish of its own is shown."""
+        failed: bool = await super().run_code(code_obj, result, **kwargs)
+        try:
+            if not failed:
+                self._owner.interrupter.deliver()
+        except KeyboardInterrupt as error:
+            if result is not None:
+                result.error_in_exec = error.with_traceback(None)
+            self.showtraceback((type(error), error, None), running_compiled_code=True)
+            return True
+        return failed
+
     @contextmanager
-    def _step(self) -> Iterator[None]:
+    def _step(self, coroutine: Coroutine[Any, Any, Any]) -> Iterator[None]:
         owner = self._owner
         parent = self.kernel.get_parent("shell").get("header", {})
         with ExitStack() as stack:
@@ -209,4 +225,5 @@ class HostShell(ZMQInteractiveShell):
             stack.enter_context(owner.surroundings(parent))
             stack.enter_context(owner.host.tick_context())
             stack.enter_context(owner.interrupter.armed())
+            owner.interrupter.insist_on(coroutine)
             yield

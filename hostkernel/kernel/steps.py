@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .pursuit import boundary
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
     from contextlib import AbstractContextManager
@@ -31,6 +33,7 @@ class Stepped:
         self._coroutine = coroutine
         self._context = context
 
+    @boundary
     def __await__(self) -> Generator[Any, Any, Any]:
         step = partial(self._coroutine.send, None)
         try:

@@ -14,6 +14,7 @@ from hostkernel.errors import ConnectionFileError
 from . import comms  # noqa: F401
 from .ctrl_c import SignalHandlers
 from .endings import Ending, Endings
+from .forks import Forks
 from .interpreter import Interpreter
 from .interrupt import Interrupter
 from .namespace import CellsAsMain
@@ -77,6 +78,7 @@ class Embedding:
         self.residue: Residue
         self.threads: Threads
         self.endings = Endings(settings.kernel, self, carry_out)
+        self.forks: Forks
         self._manager = manager
         self.settings: KernelSettings = settings.kernel
         self._native: NativeOutput | None = None
@@ -123,6 +125,7 @@ class Embedding:
             self._native = NativeOutput(self.streams, live=not self.host.undisturbed)
             self._undo.callback(self._native.close)
         self._watch_cells()
+        self._undo.callback(self.forks.close)
         if self.driver.mode != "shared":  # there the loop is the host's
             self.driver.loop.set_task_factory(self._cell_tasks)
         self._cells_as_main = CellsAsMain(lambda: self._session.namespace)
@@ -165,14 +168,15 @@ class Embedding:
         interrupter.later = self._session.call_later
         interrupter.beyond = self._interrupt_beyond
         interrupter.watchers.append(self._offspring)
+        origins = Origins(lambda: self._session.namespace, self.driver.plumbing)
+        self.forks = Forks(origins.is_cells)
         if self.driver.mode == "pumped":
-            origins = Origins(lambda: self._session.namespace, self.driver.plumbing)
             interrupter.watchers.append(origins)
             interrupter.origins = origins
             interrupter.is_nested = self.driver.turned_inside
 
-    def _interrupt_beyond(self) -> None:
-        self._offspring.interrupt()
+    def _interrupt_beyond(self, insists: bool) -> None:
+        self._offspring.interrupt(insists=insists)
         self.driver.turn_inside()
         try:
             self.host.interrupted()

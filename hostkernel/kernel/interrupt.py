@@ -90,7 +90,8 @@ class Interrupter:
         cancel: for the cell that is suspended in an ``await``, if there is one.
         origins: tells the host's code from the cells', where a cell may be inside of both.
         watchers: are told when a step begins and ends that may be interrupted.
-        beyond: has the interrupt reach what the cell started outside of Python. Any thread.
+        beyond: has the interrupt reach what the cell started outside of Python; called with
+            whether to insist. Any thread.
         is_nested: whether the host's loop has run inside the cell since a moment of
             :func:`time.monotonic`.
     """
@@ -100,7 +101,7 @@ class Interrupter:
         self.later: Callable[[float, Callable[[], None]], None] | None = None
         self.origins: Origins | None = None
         self.watchers: list[Watcher] = []
-        self.beyond: Callable[[], None] = _nothing
+        self.beyond: Callable[[bool], None] = _nothing
         self.is_nested: Callable[[float], bool] = lambda _since: False
         self._step_seconds = step_seconds
         self._armed = False
@@ -282,12 +283,16 @@ class Interrupter:
             insists: break also a cell that catches everything, as long as it is Python.
         """
         self._insists = insists
-        if self._armed or self.cancel is not None:
-            self.beyond()
+        is_cell = self._armed or self.cancel is not None
         # Do only one: a second interrupt could hit the answer to the first.
         if self._armed or self._is_stuck:
             self._break()
-            return
+        else:
+            self._ask()
+        if is_cell:  # last: what it waits for may end by this, and the cell by itself
+            self.beyond(insists)
+
+    def _ask(self) -> None:
         if (cancel := self.cancel) is not None:
             self._cancel(cancel)
         if self.later is not None:
@@ -337,7 +342,7 @@ class Interrupter:
     def _carrier(self) -> type[KeyboardInterrupt]:
         """What another thread can have raised here; it becomes a KeyboardInterrupt of ours."""
 
-        def arrive(_carrier: object) -> BaseException:
+        def arrive(_carrier: object, *_value: object) -> BaseException:
             self._thrown = False
             if not self._armed:
                 return KeyboardInterrupt()
@@ -346,7 +351,8 @@ class Interrupter:
             self._pursuit.begin()
             return self._pursuit.error
 
-        return type("KeyboardInterrupt", (KeyboardInterrupt,), {"__new__": arrive})
+        members = {"__new__": arrive, "__module__": "builtins"}
+        return type("KeyboardInterrupt", (KeyboardInterrupt,), members)
 
     # The signal
 
@@ -363,7 +369,7 @@ class Interrupter:
         return [left for each in ours for left in each.close()]
 
 
-def _nothing() -> None:
+def _nothing(_insists: bool) -> None:
     pass
 
 

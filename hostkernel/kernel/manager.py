@@ -341,6 +341,9 @@ class HostKernelManager:
     def _settle(embedding: Embedding, driver: Driver) -> None:
         embedding.interrupter.fire()
         driver.settle(embedding.kernel.quiesce(_GRACE))
+        if embedding.kernel.running:
+            embedding.interrupter.fire(insists=True)
+            driver.settle(embedding.kernel.quiesce(_GRACE))
 
     def _carry_out(self, ending: Ending) -> None:
         if self._life.state is not State.RUNNING or self._embedding is None:

@@ -38,12 +38,14 @@ class Offspring:
         self._own: set[int] = set()
         self._others: set[int] = set()
         self._of_threads: set[int] = set()
+        self._told: list[int] = []
         self._in_step = False
         self._changed_at = 0.0
 
     def cell_begins(self) -> None:
         """Another cell: whatever runs by now is not its own."""
         self._own.clear()
+        self._told.clear()
         self._of_threads = self._threads_children()
         self._changed_at = 0.0
 
@@ -73,20 +75,29 @@ class Offspring:
         threads = [thread.native_id for thread in self._threads() if thread.native_id is not None]
         return {child for thread in threads for child in self._children(thread)}
 
-    def interrupt(self) -> None:
+    def interrupt(self, *, insists: bool = False) -> None:
         """Send SIGINT to them and to what they have started, as a terminal does. Any thread.
 
         A process that was given a session of its own is left alone, as by a terminal.
+
+        Args:
+            insists: end those that have caught or ignored it.
         """
         if not self._is_known:
             return
+        living = [*self._living()]
+        if insists:  # those that were told before, too: their parents may be gone by now
+            living += [process for process in self._told if process not in living]
+        self._told = living
+        for process in living:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGKILL if insists else signal.SIGINT)
+
+    def _living(self) -> Iterator[int]:
         children = self._children(self._thread)
         own = children - self._others if self._in_step else children & self._own
         for pid in own | (self._threads_children() - self._of_threads):
-            # Parents first: a shell whose command ends goes on with the next.
-            for process in _family(pid):
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(process, signal.SIGINT)
+            yield from _family(pid)  # parents first: a shell goes on when its command ends
 
 
 def _family(pid: int) -> Iterator[int]:

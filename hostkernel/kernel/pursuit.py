@@ -27,15 +27,16 @@ if TYPE_CHECKING:
 
     Trace = Callable[[FrameType, str, Any], Any]
 
-__all__ = ["Pursuit", "awaited_frames", "boundary", "inner_frames"]
+__all__ = ["Pursuit", "awaited_frames", "boundary", "boundary_of", "inner_frames"]
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
 _DEPTH = 100  # exceptions behind an exception that are looked at
 _HANDLER_BEGINS = dis.opmap["PUSH_EXC_INFO"]
 _GOES_ON_UP = dis.opmap["RERAISE"]
-# They hold state of the process in local variables, and put it back at their end.
-_NOBODYS = ("IPython.core.interactiveshell", "asyncio.events", "asyncio.base_events")
+# The kernel's own, between a cell and what it calls, too: they have state to put back.
+_OURS = (f"{__package__}.", "IPython.core.interactiveshell", "ipykernel.")
+_LOOPS = ("asyncio.base_events", "asyncio.events")
 _boundaries: set[CodeType] = set()
 
 
@@ -47,11 +48,26 @@ def boundary(function: Function) -> Function:
 
 def inner_frames(frame: FrameType | None) -> list[FrameType]:
     """``frame`` and its callers up to the kernel's own, the innermost first."""
+    frames, _ = boundary_of(frame)
+    return _without_ours(frames)
+
+
+def _without_ours(frames: list[FrameType]) -> list[FrameType]:
+    names = [str(each.f_globals.get("__name__")) for each in frames]
+    return [
+        each
+        for each, name in zip(frames, names, strict=True)
+        if name not in _LOOPS and not name.startswith(_OURS)
+    ]
+
+
+def boundary_of(frame: FrameType | None) -> tuple[list[FrameType], FrameType | None]:
+    """All of them, and the kernel's own, None if there is none."""
     frames = []
     while frame is not None and frame.f_code not in _boundaries:
         frames.append(frame)
         frame = frame.f_back
-    return [each for each in frames if each.f_globals.get("__name__") not in _NOBODYS]
+    return frames, frame
 
 
 def awaited_frames(coroutine: Coroutine[Any, Any, Any]) -> list[FrameType]:
@@ -59,7 +75,7 @@ def awaited_frames(coroutine: Coroutine[Any, Any, Any]) -> list[FrameType]:
     frames = [*_chain(coroutine)][::-1]
     codes = [frame.f_code for frame in frames]
     inner = next((n for n, code in enumerate(codes) if code in _boundaries), len(frames))
-    return [each for each in frames[:inner] if each.f_globals.get("__name__") not in _NOBODYS]
+    return _without_ours(frames[:inner])
 
 
 def _chain(awaited: Any) -> Iterator[FrameType]:

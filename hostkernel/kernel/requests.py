@@ -31,6 +31,8 @@ __all__ = ["HostIPythonKernel"]
 log = logging.getLogger("hostkernel.kernel")
 
 _LOOK = 0.2  # seconds that a host may take to say what is open
+_NO_COMPLETIONS = {"status": "ok", "matches": [], "metadata": {}}
+_NO_INSPECTION = {"status": "ok", "found": False, "data": {}, "metadata": {}}
 
 
 class HostIPythonKernel(IntakeKernel):
@@ -65,6 +67,19 @@ class HostIPythonKernel(IntakeKernel):
             return
         name = self.owner.host.name
         self._tell(f"{name} is busy: this cell runs when it is free again.\n", {"header": header})
+
+    @property
+    def running(self) -> frozenset[object]:
+        """The requests that are being served. Any thread."""
+        return frozenset(self._running)
+
+    def tell_that_it_waits(self, action: str) -> None:
+        """Tell the client whose cell runs that nothing breaks it. Any thread."""
+        text = (
+            f"The cell that runs is inside of code that is not Python and cannot be broken: "
+            f"{action} follows when that returns.\n"
+        )
+        self._tell(text, self.get_parent("shell"))
 
     def tell_that_it_shares(self) -> None:
         """Tell a client whose first cell runs now, if others hold the kernel too."""
@@ -155,9 +170,21 @@ class HostIPythonKernel(IntakeKernel):
     @boundary
     def _with_callbacks(self, handler: Callable[..., Any], *args: Any) -> Any:
         # Comms call the user's code: interruptible.
-        with self.owner.interrupter.armed():
+        with self._contained(), self.owner.interrupter.armed():
             return handler(*args)
 
+    @contextmanager
+    def _contained(self) -> Iterator[None]:
+        # What asyncio passes on to whoever runs the loop, and in a task that is the host itself.
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit) as error:
+            self.owner.forks.leave_child(error)
+            self.shell.showtraceback()
+        finally:
+            self.owner.forks.leave_child()
+
+    @boundary
     async def do_execute(self, code: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Original: an interrupt at the cell's very edge leaves the request unanswered."""
         try:
@@ -207,14 +234,16 @@ class HostIPythonKernel(IntakeKernel):
     @boundary
     def do_complete(self, code: str, cursor_pos: int) -> Any:
         """Completion may run the user's code: interruptible."""
-        with self.owner.interrupter.armed():
+        with self._contained(), self.owner.interrupter.armed():
             return super().do_complete(code, cursor_pos)
+        return {**_NO_COMPLETIONS, "cursor_start": cursor_pos, "cursor_end": cursor_pos}
 
     @boundary
     def do_inspect(self, *args: Any, **kwargs: Any) -> Any:
         """Inspection may run the user's code: interruptible."""
-        with self.owner.interrupter.armed():
+        with self._contained(), self.owner.interrupter.armed():
             return super().do_inspect(*args, **kwargs)
+        return dict(_NO_INSPECTION)
 
     # Endings. Originals: kill the host's children and stop loops that may be the host's.
 

@@ -10,7 +10,7 @@ import os
 import sys
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ipykernel.displayhook import ZMQShellDisplayHook
 from ipykernel.zmqshell import ZMQDisplayPublisher, ZMQInteractiveShell
@@ -44,12 +44,28 @@ _COMMAND_ENVIRONMENT = {
 }
 
 
+Error = TypeVar("Error", bound=BaseException | None)
+
+
 def _is_text(code: str) -> bool:
     try:
         code.encode()
     except UnicodeEncodeError:  # half a surrogate pair
         return False
     return True
+
+
+def _with_text(error: Error) -> Error | Exception:
+    """``error``, or one of the same name if it cannot be shown as text.
+
+    Such as what ``%%bash`` raises for a script whose exit status nobody knows yet.
+    """
+    try:
+        str(error)
+    except Exception:
+        kind: type[Exception] = type(type(error).__name__, (Exception,), {})
+        return kind("<exception str() failed>")
+    return error
 
 
 class HostDisplayHook(ZMQShellDisplayHook):
@@ -126,7 +142,9 @@ class HostShell(ZMQInteractiveShell):
 
     def showtraceback(self, exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:
         """Original: would show each frame of ours by which an interrupt came, which takes time."""
-        without_ours(sys.exc_info()[2] if exc_tuple is None else exc_tuple[2])
+        _, error, traceback = sys.exc_info() if exc_tuple is None else exc_tuple
+        self._owner.forks.leave_child(error)
+        without_ours(traceback)
         super().showtraceback(exc_tuple, *args, **kwargs)
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
@@ -141,11 +159,12 @@ class HostShell(ZMQInteractiveShell):
         """Original: renders for the history what has just been rendered, before it answers."""
         shown, traceback = self._shown
         if exception is not shown:
+            exception = _with_text(exception)
             found: dict[str, Any] = super()._format_exception_for_storage(
                 exception, *args, **kwargs
             )
             return found
-        name, text = type(exception).__name__, str(exception)
+        name, text = type(exception).__name__, str(_with_text(exception))
         return {"ename": name, "evalue": text, "traceback": traceback}
 
     @observe("exit_now")
@@ -190,6 +209,8 @@ class HostShell(ZMQInteractiveShell):
             owner.interrupter.disarm()
             result = self._ended_by(error, raw_cell)
         self._shown = (None, [])
+        result.error_in_exec = _with_text(result.error_in_exec)
+        result.error_before_exec = _with_text(result.error_before_exec)
         owner.cell_ended(raw_cell, result)
         return result
 
@@ -205,6 +226,7 @@ class HostShell(ZMQInteractiveShell):
     async def run_code(self, code_obj: Any, result: Any = None, **kwargs: Any) -> bool:
         """Original; and an interrupt that the code swallowed by no wish of its own is shown."""
         failed: bool = await super().run_code(code_obj, result, **kwargs)
+        self._owner.forks.leave_child()
         try:
             if not failed:
                 self._owner.interrupter.deliver()
@@ -227,3 +249,4 @@ class HostShell(ZMQInteractiveShell):
             stack.enter_context(owner.interrupter.armed())
             owner.interrupter.insist_on(coroutine)
             yield
+            owner.forks.leave_child(RuntimeError("a forked child awaits in its parent's loop"))

@@ -51,5 +51,7 @@ class Stepped:
         try:
             sent = yield yielded
         except BaseException as error:
-            return partial(self._coroutine.throw, error)
+            # As without us: this frame is none of those that the error came through.
+            behind = error.__traceback__.tb_next if error.__traceback__ is not None else None
+            return partial(self._coroutine.throw, error.with_traceback(behind))
         return partial(self._coroutine.send, sent)

@@ -25,6 +25,7 @@ from .output import CellStream, Threads
 from .plots import inline_plots
 from .private_signal import wake_signal
 from .residue import Residue
+from .root_log import RootLog
 from .session import KernelSession
 from .tasks import CellTasks, in_a_cell
 
@@ -85,6 +86,7 @@ class Embedding:
         self._plugins = plugins
         self._endpoint = endpoint
         self._cell_tasks = CellTasks()
+        self._root_log = RootLog()
         self._undo = ExitStack()
         self._report: list[str] = []
         self._session: KernelSession
@@ -167,7 +169,8 @@ class Embedding:
         interrupter = self.interrupter
         interrupter.later = self._session.call_later
         interrupter.beyond = self._interrupt_beyond
-        interrupter.watchers.append(self._offspring)
+        interrupter.watchers += (self._offspring, self._root_log)
+        self._undo.callback(self._root_log.clear)
         origins = Origins(lambda: self._session.namespace, self.driver.plumbing)
         self.forks = Forks(origins.is_cells)
         if self.driver.mode == "pumped":
@@ -204,6 +207,7 @@ class Embedding:
     def renew(self) -> None:
         """Soft restart: fresh namespace, shell and comms on the same sockets."""
         self._cell_tasks.cancel(keep=self.endings.tasks)
+        self._root_log.clear()
         try:
             with self.residue.renewing():
                 self._session.renew()

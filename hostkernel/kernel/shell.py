@@ -149,7 +149,7 @@ class HostShell(ZMQInteractiveShell):
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
         """Original; and the host's console shows it, if that is wished."""
-        super()._showtraceback(etype, evalue, stb)
+        super()._showtraceback(etype, _with_text(evalue), stb)
         self._shown = evalue, stb
         self.show("\n".join([*stb, ""]), 1)
 
@@ -222,11 +222,16 @@ class HostShell(ZMQInteractiveShell):
         self.showtraceback(running_compiled_code=True)
         return result
 
+    async def run_ast_nodes(self, *args: Any, **kwargs: Any) -> bool:
+        """Original, which runs a cell; a child that the cell has forked ends with it."""
+        failed: bool = await super().run_ast_nodes(*args, **kwargs)
+        self._owner.forks.leave_child()
+        return failed
+
     @boundary
     async def run_code(self, code_obj: Any, result: Any = None, **kwargs: Any) -> bool:
         """Original; and an interrupt that the code swallowed by no wish of its own is shown."""
         failed: bool = await super().run_code(code_obj, result, **kwargs)
-        self._owner.forks.leave_child()
         try:
             if not failed:
                 self._owner.interrupter.deliver()

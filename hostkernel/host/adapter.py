@@ -95,6 +95,14 @@ class Host:
         """Called inside, on the main thread: entered around each slice that has work."""
         return nullcontext()
 
+    def interrupted(self) -> None:
+        """Called inside, on any thread, when a running cell is interrupted.
+
+        The cell gets its KeyboardInterrupt anyway, once it is in Python. Override this where
+        it may wait for what the application can end: a dialog that it has opened, a task with a
+        way to cancel it. What the application itself has opened or begun is none of the cell's.
+        """
+
     def title(self) -> str | None:
         """Called inside, on the main thread: the open document's name."""
         return None

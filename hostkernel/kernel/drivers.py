@@ -37,7 +37,7 @@ from .residue import Patch
 from .session_loop import Session, SessionLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
     from hostkernel.host import HostLoop
 
@@ -82,6 +82,18 @@ class Driver(ABC):
         if isinstance(loop, SessionLoop):
             loop.session = session
         return lambda: None
+
+    @property
+    def plumbing(self) -> Iterable[str]:
+        """The modules whose functions the host's loop calls, to have the kernel run."""
+        return ()
+
+    def turn_inside(self) -> None:
+        """Have the host's loop take a turn, also a nested one inside of a cell. Any thread."""
+
+    def turned_inside(self, since: float) -> bool:  # noqa: ARG002
+        """Whether it has had one inside of a cell since that moment."""
+        return False
 
     @abstractmethod
     def run(self, function: Callable[[], None]) -> None:
@@ -226,6 +238,18 @@ class PumpedDriver(Driver):
 
     async def fresh_turn(self) -> None:
         await self._pump.fresh_slice()
+
+    @property
+    def plumbing(self) -> Iterable[str]:
+        loops = (cls.__module__ for cls in type(self._host_loop).__mro__[:-1])
+        return {Pump.__module__, *loops}
+
+    def turn_inside(self) -> None:
+        if self._pump.ticking:
+            self._wake()
+
+    def turned_inside(self, since: float) -> bool:
+        return self._pump.reentered_at > since
 
     def start(self, send_wake: Callable[[], None]) -> None:
         self._send_wake = send_wake

@@ -20,13 +20,18 @@ from .ctrl_c import SignalHandlers
 from .descriptors import StandardDescriptors
 from .endings import Ending, Endings
 from .forked_output import ForkedOutput
+from .forks import Forks
 from .interpreter import Interpreter
-from .interrupt import Interrupter, wake_signal
+from .interrupt import Interrupter
 from .late_errors import LateErrors
 from .namespace import CellsAsMain
 from .native import NativeOutput
+from .offspring import Offspring
+from .origins import Origins
 from .plots import gui_table, inline_plots
+from .private_signal import wake_signal
 from .residue import Patch, Residue
+from .root_log import RootLog
 from .session import KernelSession
 from .session_steps import SessionSteps
 from .shell import only_for_session
@@ -86,12 +91,14 @@ class Embedding:
         self.residue: Residue
         self.threads: Threads
         self.endings = Endings(settings.kernel, self, carry_out)
+        self.forks: Forks
         self._manager = manager
         self.settings: KernelSettings = settings.kernel
         self._native: NativeOutput | None = None
         self._plugins = plugins
         self._endpoint = endpoint
         self._cell_tasks = CellTasks()
+        self._root_log = RootLog()
         self._undo = ExitStack()
         self._report: list[str] = []
         self._session: KernelSession
@@ -130,6 +137,7 @@ class Embedding:
         self._undo.callback(self.names.forget)
         self.threads = Threads()
         self._undo.callback(lambda: self._report.extend(self.threads.close()))
+        self._offspring = Offspring(self.threads.of_cells)
         self._session = KernelSession(self)
         self._undo.callback(self._session.close)
         self._undo.enter_context(gui_table())
@@ -141,7 +149,8 @@ class Embedding:
             self._undo.callback(self._native.close)
         if hasattr(os, "register_at_fork"):
             self._listen_to_children()
-        self.interrupter.later = self._session.call_later
+        self._watch_cells()
+        self._undo.callback(self.forks.close)
         if self.driver.mode != "shared":  # there the loop is the host's
             self.driver.loop.set_task_factory(self._cell_tasks)
         steps = SessionSteps(self, self._cell_tasks)
@@ -192,6 +201,27 @@ class Embedding:
             wake = wake_signal()
             self._undo.callback(lambda: self._report.extend(wake.close()))
             self._wake = wake.send
+
+    def _watch_cells(self) -> None:
+        interrupter = self.interrupter
+        interrupter.later = self._session.call_later
+        interrupter.beyond = self._interrupt_beyond
+        interrupter.watchers += (self._offspring, self._root_log)
+        self._undo.callback(self._root_log.clear)
+        origins = Origins(lambda: self._session.namespace, self.driver.plumbing)
+        self.forks = Forks(origins.is_cells)
+        if self.driver.mode == "pumped":
+            interrupter.watchers.append(origins)
+            interrupter.origins = origins
+            interrupter.is_nested = self.driver.turned_inside
+
+    def _interrupt_beyond(self, insists: bool) -> None:
+        self._offspring.interrupt(insists=insists)
+        self.driver.turn_inside()
+        try:
+            self.host.interrupted()
+        except Exception:
+            log.exception("%s.interrupted() failed", type(self.host).__qualname__)
 
     def _in_a_cell(self) -> bool:
         return in_a_cell.get() or self.threads.parent() is not None
@@ -244,6 +274,7 @@ class Embedding:
         """Soft restart: fresh namespace, shell and comms on the same sockets."""
         self._cell_tasks.cancel(keep=self.endings.tasks)
         self._descriptors.heal()
+        self._root_log.clear()
         try:
             with self.residue.renewing(), self.threads.kernels_own_work():
                 self._session.renew()
@@ -325,6 +356,7 @@ class Embedding:
     def cell_begins(self, cell: str) -> None:
         """A cell is about to run."""
         self._descriptors.cell_begins()
+        self._offspring.cell_begins()
         self._cells_as_main.install()
         self._late_errors.watch()
         self._plugins.notify("hostkernel_pre_run_cell", kernel=self._manager, cell=cell)

@@ -298,7 +298,7 @@ class HostKernelManager:
         embedding = self._embedding
         owned = bool(self._ending_signals)
         if not owned and embedding is not None and embedding.interrupter.is_armed:
-            raise KeyboardInterrupt
+            embedding.interrupter.raise_here()
         if self._signalled:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
@@ -383,6 +383,9 @@ class HostKernelManager:
     def _settle(embedding: Embedding, driver: Driver) -> None:
         embedding.interrupter.fire()
         driver.settle(embedding.kernel.quiesce(_GRACE))
+        if embedding.kernel.running:
+            embedding.interrupter.fire(insists=True)
+            driver.settle(embedding.kernel.quiesce(_GRACE))
 
     def _carry_out(self, ending: Ending) -> None:
         if self._life.state is not State.RUNNING or self._embedding is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import threading
 import traceback
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_client.jsonutil import json_clean, json_default
 from jupyter_client.session import DELIM, Session
-from traitlets import Callable
+from traitlets import Callable, Integer
 
 from .clock import monotonic
 
@@ -51,6 +52,8 @@ class HostSession(Session):
     """Reads and writes messages. Used in all threads of the kernel."""
 
     pack = Callable(pack)
+    # Original: what is larger is not copied, for which pyzmq starts a thread that never ends.
+    copy_threshold = Integer(sys.maxsize)
 
     def __init__(self, **kwargs: Any) -> None:
         self._remembering = threading.Lock()

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from hostkernel.config.models import KernelSettings
     from hostkernel.host import Host
 
+    from .forks import Forks
     from .interpreter import Interpreter
     from .interrupt import Interrupter
     from .output import CellStream
@@ -24,6 +25,7 @@ __all__ = ["Owner"]
 class Owner(Protocol):
     """What the kernel needs of its manager, on the kernel's thread if nothing else is said."""
 
+    forks: Forks
     host: Host
     interpreter: Interpreter
     interrupter: Interrupter

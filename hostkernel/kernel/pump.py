@@ -20,6 +20,7 @@ from hostkernel.errors import WrongThreadError
 from hostkernel.host.guard import guarded, note_stray
 
 from .clock import monotonic
+from .pursuit import boundary
 from .session_loop import SessionLoop
 from .waiter import Waiter
 
@@ -134,6 +135,7 @@ def never(_error: BaseException) -> bool:
     return False
 
 
+@boundary
 def run_loop(
     loop: asyncio.AbstractEventLoop, ends: Callable[[BaseException], bool] = never
 ) -> None:
@@ -202,6 +204,7 @@ class Pump:
         self.loop = PumpLoop(self.selector)
         self.after_slice: deque[Callable[[], None]] = deque()
         self.tick = guarded(self._tick, passes=(WrongThreadError,))
+        self.reentered_at = 0.0  # when the host last called tick() inside of a slice
         self._budget = budget
         self._polled = polled
         self.thread = threading.get_ident()
@@ -268,7 +271,10 @@ class Pump:
     def _tick(self) -> float | None:
         if threading.get_ident() != self.thread:
             raise WrongThreadError("tick", threading.current_thread().name)
-        if self._ticking or not (self._due or self._polled):
+        if self._ticking:
+            self.reentered_at = monotonic()
+            return None
+        if not (self._due or self._polled):
             return None
         self._due = False
         try:

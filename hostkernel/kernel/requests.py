@@ -19,6 +19,7 @@ from traitlets import Float, Type
 
 from .intake import IntakeKernel
 from .interrupt import Cancel
+from .pursuit import boundary
 from .scripts import Script
 from .sharing import Sharing
 from .shell import HostShell
@@ -31,6 +32,8 @@ __all__ = ["HostIPythonKernel"]
 log = logging.getLogger("hostkernel.kernel")
 
 _LOOK = 0.2  # seconds that a host may take to say what is open
+_NO_COMPLETIONS = {"status": "ok", "matches": [], "metadata": {}}
+_NO_INSPECTION = {"status": "ok", "found": False, "data": {}, "metadata": {}}
 
 
 class HostIPythonKernel(IntakeKernel):
@@ -67,6 +70,19 @@ class HostIPythonKernel(IntakeKernel):
             return
         name = self.owner.host.name
         self._tell(f"{name} is busy: this cell runs when it is free again.\n", {"header": header})
+
+    @property
+    def running(self) -> frozenset[object]:
+        """The requests that are being served. Any thread."""
+        return frozenset(self._running)
+
+    def tell_that_it_waits(self, action: str) -> None:
+        """Tell the client whose cell runs that nothing breaks it. Any thread."""
+        text = (
+            f"The cell that runs is inside of code that is not Python and cannot be broken: "
+            f"{action} follows when that returns.\n"
+        )
+        self._tell(text, self.get_parent("shell"))
 
     def tell_that_it_shares(self) -> None:
         """Tell a client whose first cell runs now, if others hold the kernel too."""
@@ -165,10 +181,22 @@ class HostIPythonKernel(IntakeKernel):
         # Original: SIGINT to the process, or to its whole group.
         self.owner.interrupter.fire()
 
+    @boundary
     def _with_callbacks(self, handler: Callable[..., Any], *args: Any) -> Any:
         # Comms call the user's code.
-        with self.shell.step():
+        with self._contained(), self.shell.step():
             return handler(*args)
+
+    @contextmanager
+    def _contained(self) -> Iterator[None]:
+        # What asyncio passes on to whoever runs the loop, and in a task that is the host itself.
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit) as error:
+            self.owner.forks.leave_child(error)
+            self.shell.showtraceback()
+        finally:
+            self.owner.forks.leave_child()
 
     def _forward_input(self, allow_stdin: bool = False) -> None:
         # Upstream: puts them into ``builtins`` and ``getpass`` until the cell has ended, where the
@@ -178,6 +206,7 @@ class HostIPythonKernel(IntakeKernel):
     def _restore_input(self) -> None:
         """See :meth:`_forward_input`."""
 
+    @boundary
     async def do_execute(self, code: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Original: an interrupt at the cell's very edge leaves the request unanswered."""
         if self.owner.interrupter.here:
@@ -234,15 +263,19 @@ class HostIPythonKernel(IntakeKernel):
             )
             raise StdinNotImplementedError(message)
 
+    @boundary
     def do_complete(self, code: str, cursor_pos: int) -> Any:
         """Complete, which may run the user's code."""
-        with self.shell.step():
+        with self._contained(), self.shell.step():
             return super().do_complete(code, cursor_pos)
+        return {**_NO_COMPLETIONS, "cursor_start": cursor_pos, "cursor_end": cursor_pos}
 
+    @boundary
     def do_inspect(self, *args: Any, **kwargs: Any) -> Any:
         """Inspect, which may run the user's code."""
-        with self.shell.step():
+        with self._contained(), self.shell.step():
             return super().do_inspect(*args, **kwargs)
+        return dict(_NO_INSPECTION)
 
     # Endings. Originals: kill the host's children and stop loops that may be the host's.
 

@@ -20,6 +20,7 @@ from .messages import Restraint
 from .namespace import let_go
 from .plots import connect_plots, disconnect_plots
 from .residue import AtexitRecord
+from .script_magics import end_scripts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, MutableMapping
@@ -188,6 +189,7 @@ class KernelSession:
         comms.forget(self.kernel.comm_manager)
         disconnect_plots()
         shell = self.shell
+        end_scripts(shell)
         # IPython empties the namespace at its end, under the functions that cells handed out.
         let_go(shell.user_ns)
         shell.user_module, shell.user_ns = shell.prepare_user_module()

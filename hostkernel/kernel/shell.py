@@ -22,13 +22,14 @@ from traitlets import Type, observe
 from .history import HostHistory
 from .interrupt import without_ours
 from .namespace import CellsMain
+from .pursuit import boundary
 from .residue import restore_environment
 from .script_shell import ScriptShell
 from .steps import Stepped
 from .tasks import in_a_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from .interpreter import Interpreter
     from .owner import Owner
@@ -48,6 +49,9 @@ _COMMAND_ENVIRONMENT = {
     "PAGER": "cat",
     "GIT_PAGER": "cat",
 }
+
+
+Error = TypeVar("Error", bound=BaseException | None)
 
 
 def _is_text(code: str) -> bool:
@@ -87,6 +91,19 @@ def _has_class(obj: Any) -> bool:
         return isinstance(obj.__class__, type)
     except Exception:
         return False
+
+
+def _with_text(error: Error) -> Error | Exception:
+    """``error``, or one of the same name if it cannot be shown as text.
+
+    Such as what ``%%bash`` raises for a script whose exit status nobody knows yet.
+    """
+    try:
+        str(error)
+    except Exception:
+        kind: type[Exception] = type(type(error).__name__, (Exception,), {})
+        return kind("<exception str() failed>")
+    return error
 
 
 class HostDisplayHook(ZMQShellDisplayHook):
@@ -206,12 +223,14 @@ class HostShell(ScriptShell):
 
     def showtraceback(self, exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:
         """Original: would show each frame of ours by which an interrupt came, which takes time."""
-        without_ours(sys.exc_info()[2] if exc_tuple is None else exc_tuple[2])
+        _, error, traceback = sys.exc_info() if exc_tuple is None else exc_tuple
+        self._owner.forks.leave_child(error)
+        without_ours(traceback)
         super().showtraceback(exc_tuple, *args, **kwargs)
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
         """Original; and the host's console shows it, if that is wished."""
-        super()._showtraceback(etype, evalue, stb)
+        super()._showtraceback(etype, _with_text(evalue), stb)
         self._shown = evalue, stb
         self.show("\n".join([*stb, ""]), 1)
 
@@ -221,11 +240,12 @@ class HostShell(ScriptShell):
         """Original: renders for the history what has just been rendered, before it answers."""
         shown, traceback = self._shown
         if exception is not shown:
+            exception = _with_text(exception)
             found: dict[str, Any] = super()._format_exception_for_storage(
                 exception, *args, **kwargs
             )
             return found
-        name, text = type(exception).__name__, str(exception)
+        name, text = type(exception).__name__, str(_with_text(exception))
         return {"ename": name, "evalue": text, "traceback": traceback}
 
     @observe("exit_now")
@@ -266,12 +286,14 @@ class HostShell(ScriptShell):
         owner.names.reset("builtins.input", "getpass.getpass")  # as upstream, for each cell
         script, coroutine = self.run_asked(raw_cell, *args, **kwargs)
         try:
-            result = await Stepped(coroutine, partial(self.step, script))
+            result = await Stepped(coroutine, partial(self.step, coroutine, script))
         except (KeyboardInterrupt, SystemExit) as error:
             owner.interrupter.disarm()
             result = self._ended_by(error, raw_cell)
         in_a_cell.reset(within)
         self._shown = (None, [])
+        result.error_in_exec = _with_text(result.error_in_exec)
+        result.error_before_exec = _with_text(result.error_before_exec)
         owner.cell_ended(raw_cell, result)
         return result
 
@@ -283,9 +305,36 @@ class HostShell(ScriptShell):
         self.showtraceback(running_compiled_code=True)
         return result
 
+    async def run_ast_nodes(self, *args: Any, **kwargs: Any) -> bool:
+        """Original, which runs a cell; a child that the cell has forked ends with it."""
+        failed: bool = await super().run_ast_nodes(*args, **kwargs)
+        self._owner.forks.leave_child()
+        return failed
+
+    @boundary
+    async def run_code(self, code_obj: Any, result: Any = None, **kwargs: Any) -> bool:
+        """Original; and an interrupt that the code swallowed by no wish of its own is shown."""
+        failed: bool = await super().run_code(code_obj, result, **kwargs)
+        try:
+            if not failed:
+                self._owner.interrupter.deliver()
+        except KeyboardInterrupt as error:
+            if result is not None:
+                result.error_in_exec = error.with_traceback(None)
+            self.showtraceback((type(error), error, None), running_compiled_code=True)
+            return True
+        return failed
+
     @contextmanager
-    def step(self, script: Script | None = None) -> Iterator[None]:
-        """Enter what a step of the user's code needs, whatever kind of request it serves."""
+    def step(
+        self, coroutine: Coroutine[Any, Any, Any] | None = None, script: Script | None = None
+    ) -> Iterator[None]:
+        """Enter what a step of the user's code needs, whatever kind of request it serves.
+
+        Args:
+            coroutine: the cell's, if the step is one of a cell.
+            script: what ``hostkernel exec FILE`` runs, if the step is one of it.
+        """
         owner = self._owner
         parent = self.kernel.get_parent("shell").get("header", {})
         with ExitStack() as stack:
@@ -296,7 +345,12 @@ class HostShell(ScriptShell):
                 stack.enter_context(script.installed())
             stack.enter_context(owner.host.tick_context())
             stack.enter_context(owner.interrupter.armed())
+            if coroutine is None:
+                yield
+                return
+            owner.interrupter.insist_on(coroutine)
             yield
+            owner.forks.leave_child(RuntimeError("a forked child awaits in its parent's loop"))
 
     def user_expressions(self, expressions: Any) -> Any:
         """Evaluate them as a step of the cell that they came with."""

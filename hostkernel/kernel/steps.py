@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .pursuit import boundary
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
     from contextlib import AbstractContextManager
@@ -31,6 +33,7 @@ class Stepped:
         self._coroutine = coroutine
         self._context = context
 
+    @boundary
     def __await__(self) -> Generator[Any, Any, Any]:
         step = partial(self._coroutine.send, None)
         try:
@@ -48,5 +51,7 @@ class Stepped:
         try:
             sent = yield yielded
         except BaseException as error:
-            return partial(self._coroutine.throw, error)
+            # As without us: this frame is none of those that the error came through.
+            behind = error.__traceback__.tb_next if error.__traceback__ is not None else None
+            return partial(self._coroutine.throw, error.with_traceback(behind))
         return partial(self._coroutine.send, sent)

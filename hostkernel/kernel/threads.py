@@ -81,6 +81,10 @@ class Threads:
             return None
         return self.latest
 
+    def of_cells(self) -> list[threading.Thread]:
+        """The living threads that cells have started. Any thread."""
+        return [thread for thread in threading.enumerate() if thread in self._cells]
+
     def _is_on_stack(self) -> bool:
         frame, namespace = sys._getframe(2), self.namespace
         while frame is not None:

@@ -73,7 +73,10 @@ class HostLoop:
         raise NotImplementedError
 
     def wake(self) -> None:
-        """Called inside, from any thread: call ``tick`` once, soon, on the main thread."""
+        """Called inside, from any thread: call ``tick`` once, soon, on the main thread.
+
+        Called again after a while if no tick has followed.
+        """
         raise NotImplementedError
 
     def stop(self) -> None:

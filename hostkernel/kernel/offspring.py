@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from .clock import monotonic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -63,7 +64,7 @@ class Offspring:
 
     def _is_slow(self) -> bool:
         # A cell may take a hundred thousand steps a second, and each look has its price.
-        before, self._changed_at = self._changed_at, time.monotonic()
+        before, self._changed_at = self._changed_at, monotonic()
         return self._is_known and self._changed_at - before > _FORK
 
     def _children(self, thread: int) -> set[int]:

@@ -27,11 +27,11 @@ from .pursuit import Pursuit, awaited_frames, inner_frames
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Coroutine, Iterator
-    from types import FrameType, TracebackType
+    from types import FrameType
 
     from .origins import Origins
 
-__all__ = ["Cancel", "Interrupter", "without_ours"]
+__all__ = ["Cancel", "Interrupter"]
 
 log = logging.getLogger("hostkernel.kernel")
 
@@ -41,7 +41,6 @@ _GRACE = 1.0  # seconds that such a step gets, once somebody has asked
 _HOSTS_GRACE = 1.0  # seconds that code of the host's gets which the cell is inside of
 
 # Their default action is to do nothing, so that a late one is harmless.
-_OURS = tuple(f"{__package__}.{name}" for name in ("interrupt", "private_signal", "pursuit"))
 _INTERRUPT_CANDIDATES = ("SIGURG", "SIGCONT")
 _WINDOWS_CANDIDATES = ("SIGILL", "SIGTERM")  # which Windows itself never sends
 
@@ -371,14 +370,6 @@ class Interrupter:
 
 def _nothing(_insists: bool) -> None:
     pass
-
-
-def without_ours(traceback: TracebackType | None) -> None:
-    """Cut off the frames of ours, which an interrupt adds to what it has interrupted."""
-    while traceback is not None and traceback.tb_next is not None:
-        if traceback.tb_next.tb_frame.f_globals.get("__name__") in _OURS:
-            traceback.tb_next = None
-        traceback = traceback.tb_next
 
 
 def _raise_in_thread(ident: int, error: type[BaseException] | None) -> None:

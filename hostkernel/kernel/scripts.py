@@ -15,11 +15,11 @@ import traceback
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from .interrupt import without_ours
+from .frames import hide_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping
-    from types import CodeType, TracebackType
+    from types import CodeType
 
 __all__ = ["Script", "as_python_shows", "exit_status"]
 
@@ -137,20 +137,8 @@ def exit_status(end: SystemExit) -> int:
 
 def as_python_shows(error: BaseException) -> list[str]:
     """The lines that Python prints of an uncaught error, without frames of ours."""
-    text = "".join(traceback.format_exception(type(error), error, _own_frames(error)))
-    return text.splitlines()
-
-
-def _own_frames(error: BaseException) -> TracebackType | None:
-    found = error.__traceback__
-    while found is not None and _is_ours(found):
-        found = found.tb_next
-    without_ours(found)
-    return found
-
-
-def _is_ours(traceback: TracebackType) -> bool:
-    return traceback.tb_frame.f_globals.get("__package__") == __package__
+    hide_ours(error)
+    return "".join(traceback.format_exception(error)).splitlines()
 
 
 def _compiled(source: str, file: str) -> CodeType:

@@ -19,8 +19,8 @@ from IPython.core.formatters import DisplayFormatter
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 from traitlets import Type, observe
 
+from .frames import hide_ours
 from .history import HostHistory
-from .interrupt import without_ours
 from .namespace import CellsMain
 from .pursuit import boundary
 from .residue import restore_environment
@@ -222,10 +222,10 @@ class HostShell(ScriptShell):
             self._owner.streams[stream].show(text)
 
     def showtraceback(self, exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:
-        """Original: would show each frame of ours by which an interrupt came, which takes time."""
-        _, error, traceback = sys.exc_info() if exc_tuple is None else exc_tuple
+        """Upstream: also shows the frames of this package."""
+        error = sys.exc_info()[1] if exc_tuple is None else exc_tuple[1]
         self._owner.forks.leave_child(error)
-        without_ours(traceback)
+        hide_ours(error)
         super().showtraceback(exc_tuple, *args, **kwargs)
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:

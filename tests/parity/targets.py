@@ -1,0 +1,248 @@
+"""Where cases run: the stock kernel, and hosts of ours, each of them for many cases."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import zmq
+from hosts.kinds import arguments
+from hosts.runs import Run, environment, wait_for
+from jupyter_client.manager import KernelManager
+from kernel.live import MODES, LiveHost, cell, control, quick_client
+
+from .case import Case, Cell
+from .normal import lines
+from .recording import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from jupyter_client.blocking.client import BlockingKernelClient
+
+__all__ = ["OURS", "STOCK", "Target", "make"]
+
+STOCK = "stock"
+OURS = (*MODES, "qt")
+_SECONDS = 15.0  # for a cell, which waits for nothing that takes long
+
+# The same order of sets in each process; the debugger warns of frozen modules otherwise.
+_ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+
+# What Python itself put into __main__ is not the cells'.
+_CLEAN = """
+__import__("os").chdir({folder!r})
+def clean(shell):
+    own = "__builtins__ __doc__ __file__ __loader__ __package__ __spec__".split()
+    kept = {{name: shell.user_ns[name] for name in own if name in shell.user_ns}}
+    shell.reset()
+    shell.user_ns.update(kept)
+clean(get_ipython())
+"""
+
+# What cells may have changed in their process. The kernel's own threads are always there.
+_STATE = """
+def _state():
+    import asyncio, builtins, gc, logging, os, signal, sys, threading
+    def name(thing):
+        return f"{type(thing).__module__}.{getattr(thing, '__qualname__', type(thing).__name__)}"
+    shell = get_ipython()
+    streams = "stdout stderr stdin displayhook excepthook breakpointhook unraisablehook".split()
+    return [
+        [name(getattr(sys, stream)) for stream in streams],
+        [getattr(getattr(sys, stream), "closed", None) for stream in streams[:3]],
+        [name(getattr(builtins, each, None)) for each in "print input open len exit".split()],
+        [name(signal.getsignal(each)) for each in (*range(1, 9), 10, 12, 14, 23)],
+        [os.getcwd(), dict(os.environ), sys.path, sys.argv, gc.isenabled()],
+        [name(sys.gettrace()), name(sys.getprofile()), name(threading.gettrace())],
+        [sys.getrecursionlimit(), name(threading.excepthook), threading.active_count()],
+        [logging.root.level, *map(name, logging.root.handlers)],
+        [shell.InteractiveTB.mode, shell.call_pdb, shell.custom_exceptions],
+        [shell.ast_node_interactivity, shell.autoawait, shell.colors],
+        sorted(shell.extension_manager.loaded),
+        [name(asyncio.get_event_loop_policy()), name(asyncio.Task)],
+        [name(asyncio.get_running_loop().get_exception_handler())],
+    ]
+"""
+_HEALTH = Cell("print('healthy', 6 * 7)")
+
+
+class Target:
+    """Something that cases can run in.
+
+    Args:
+        name: as the tests name it.
+        folder: makes a new folder; each process has one of its own.
+    """
+
+    def __init__(self, name: str, folder: Callable[[], Path]) -> None:
+        self.name = name
+        self._new_folder = folder
+        self._context: zmq.Context[Any] = zmq.Context()
+        self._context.rcvhwm = 0
+        self._client: BlockingKernelClient | None = None
+        self._first = ""
+
+    def record(self, case: Case) -> tuple[str, ...]:
+        """Run a case; the lines of what a client received."""
+        if self._client is None:
+            self._begin()
+        assert self._client is not None
+        cell(self._client, _CLEAN.format(folder=str(self.folder)), silent=True)
+        late = not case.differs_in(self.name)
+        recorder = Recorder(self._client, self.interrupt, _SECONDS, late=late)
+        recorder.run((*case.cells, _HEALTH))
+        recorded = lines(recorder.received, self.folder)
+        if len(recorder.received.replies) < len(case.cells) + 1:
+            self.abandon()
+        elif self._state() != self._first:
+            self._renew()
+        return recorded
+
+    def _begin(self) -> None:
+        self.folder = self._new_folder()
+        self._client = quick_client(self.start(), self._context)
+        self._first = self._state()
+
+    def _state(self) -> str:
+        return self._value("_state()", _STATE)
+
+    def _value(self, expression: str, code: str = "") -> str:
+        """What an expression is; empty where the kernel is too broken to tell."""
+        assert self._client is not None
+        reply = cell(self._client, code, silent=True, user_expressions={"value": expression})
+        found = reply.content.get("user_expressions", {}).get("value", {})
+        return str(found.get("data", ""))
+
+    def _renew(self) -> None:
+        """Go on with a kernel that no case has changed."""
+        self._end()
+
+    def _end(self) -> None:
+        if self._client is not None:
+            self._client.stop_channels()
+            self._client = None
+            self.end()
+
+    def abandon(self) -> None:
+        """Begin with a new process, whatever has become of this one."""
+        with suppress(Exception):
+            self.kill()
+        with suppress(Exception):
+            self._end()
+
+    def close(self) -> None:
+        """End whatever was started."""
+        self._end()
+        self._context.destroy(linger=0)
+
+    # What each target does its own way
+
+    def start(self) -> Path:
+        """Start a process; the connection file of its kernel."""
+        raise NotImplementedError
+
+    def interrupt(self) -> None:
+        """Interrupt the kernel as a client does."""
+        raise NotImplementedError
+
+    def end(self) -> None:
+        """End the process."""
+        raise NotImplementedError
+
+    def kill(self) -> None:
+        """End a process that may not listen any more."""
+
+
+class Stock(Target):
+    """ipykernel, started as Jupyter starts it. A new kernel is a new process."""
+
+    def start(self) -> Path:
+        file = self.folder / "kernel.json"
+        self._manager = KernelManager(connection_file=str(file), kernel_name="python3")
+        self._manager.cache_ports = False
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        self._manager.kernel_spec.argv = command
+        env = environment(self.folder) | _ENVIRONMENT
+        log = self._log = (self.folder / "run.log").open("wb")
+        self._manager.start_kernel(env=env, cwd=str(self.folder), stdout=log, stderr=log)
+        return file
+
+    def interrupt(self) -> None:
+        self._manager.interrupt_kernel()
+        # Its loop sleeps on in an await until the next message comes.
+        assert self._client is not None
+        self._client.kernel_info()
+
+    def end(self) -> None:
+        self._manager.shutdown_kernel(now=True)
+        self._log.close()
+
+
+class Ours(Target):
+    """A host of ours. A new kernel is a Restart; a new process if that does not mend it."""
+
+    _run: Run
+
+    def interrupt(self) -> None:
+        assert self._client is not None
+        message = self._client.session.msg("interrupt_request", {})
+        self._client.control_channel.send(message)
+
+    def end(self) -> None:
+        self._run.close()
+
+    def kill(self) -> None:
+        process = psutil.Process(self._run.process.pid)
+        for each in (*process.children(recursive=True), process):
+            each.kill()
+        self._run.process.wait()
+
+    def _renew(self) -> None:
+        assert self._client is not None
+        cell(self._client, "_old = True", silent=True)
+        control(self._client, "shutdown_request", restart=True)
+        wait_for(self._is_new, "a new kernel", _SECONDS, 0.002)
+        self._drain()
+        if self._state() != self._first:
+            self._end()
+
+    def _is_new(self) -> bool:
+        return "False" in self._value("'_old' in globals()")
+
+    def _drain(self) -> None:
+        assert self._client is not None
+        while self._client.iopub_channel.msg_ready():
+            self._client.iopub_channel.get_msg()
+
+
+class ParityHost(LiveHost):
+    """A live program in which warnings stay warnings."""
+
+    quick = (sys.executable, str(LiveHost.program))
+
+
+class Live(Ours):
+    """A live program in one of the modes."""
+
+    def start(self) -> Path:
+        self._run = host = ParityHost(self.folder, self.name, dev=False, **_ENVIRONMENT)
+        host.start()
+        return host.file()
+
+
+class Qt(Ours):
+    """A Qt program that has no screen."""
+
+    def start(self) -> Path:
+        self._run = Run(self.folder, *arguments("qt", self.folder), **_ENVIRONMENT)
+        return self._run.file()
+
+
+def make(name: str, folder: Callable[[], Path]) -> Target:
+    """The target of this name."""
+    kinds: dict[str, type[Target]] = {STOCK: Stock, "qt": Qt}
+    return kinds.get(name, Live)(name, folder)

@@ -25,7 +25,8 @@ from hostkernel.host import (
 )
 
 from .bindings import BINDINGS, application, loaded
-from .loop import ExitBell, QtLoop
+from .loop import ExitBell
+from .nested import InterruptibleLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +52,7 @@ class QtHost(Host):
 
     def __init__(self, settings: HostSettings) -> None:
         super().__init__(settings)
+        self._loop: InterruptibleLoop | None = None
         self._script: str | None = None
 
     # Inside
@@ -62,7 +64,13 @@ class QtHost(Host):
 
     def loop(self) -> HostLoop:
         """Called inside, on the main thread; the application may be made later."""
-        return QtLoop()
+        self._loop = InterruptibleLoop()
+        return self._loop
+
+    def interrupted(self) -> None:
+        """Called inside, on any thread, when a running cell is interrupted: close its dialog."""
+        if self._loop is not None:
+            self._loop.interrupted()
 
     def title(self) -> str | None:
         """Called inside, on the main thread: the window in front, else the program's name."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .pursuit import boundary
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
+    from collections.abc import Callable, Coroutine
     from contextlib import AbstractContextManager
 
 __all__ = ["Stepped"]
@@ -17,7 +17,8 @@ __all__ = ["Stepped"]
 class Stepped:
     """Awaits a coroutine with a context entered around each of its steps.
 
-    A suspended ``await`` never holds the context.
+    A suspended ``await`` never holds the context. This is no generator: where one returns to its
+    caller, a user who steps through a cell with pdb would be shown its frame.
 
     Args:
         coroutine: what to await.
@@ -33,25 +34,36 @@ class Stepped:
         self._coroutine = coroutine
         self._context = context
 
-    @boundary
-    def __await__(self) -> Generator[Any, Any, Any]:
-        step = partial(self._coroutine.send, None)
-        try:
-            while True:
-                try:
-                    with self._context():
-                        yielded = step()
-                except StopIteration as end:
-                    return end.value
-                step = yield from self._suspend(yielded)
-        finally:
-            self._coroutine.close()
+    def __await__(self) -> Stepped:
+        return self
 
-    def _suspend(self, yielded: Any) -> Generator[Any, Any, partial[Any]]:
+    def __iter__(self) -> Stepped:
+        return self
+
+    def __next__(self) -> Any:
+        __tracebackhide__ = True
+        return self.send(None)
+
+    def send(self, value: Any) -> Any:
+        """Go on with what the coroutine waited for."""
+        __tracebackhide__ = True
+        return self._step(partial(self._coroutine.send, value))
+
+    def throw(self, error: Any, *more: Any) -> Any:
+        """Go on with an error in its place."""
+        __tracebackhide__ = True
+        return self._step(partial(self._coroutine.throw, error, *more))
+
+    def close(self) -> None:
+        """Give the coroutine up."""
+        self._coroutine.close()
+
+    @boundary
+    def _step(self, step: Callable[[], Any]) -> Any:
+        __tracebackhide__ = True
         try:
-            sent = yield yielded
-        except BaseException as error:
-            # As without us: this frame is none of those that the error came through.
-            behind = error.__traceback__.tb_next if error.__traceback__ is not None else None
-            return partial(self._coroutine.throw, error.with_traceback(behind))
-        return partial(self._coroutine.send, sent)
+            with self._context():
+                return step()
+        except BaseException:
+            self._coroutine.close()  # which has ended, unless the context raised this
+            raise

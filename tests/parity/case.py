@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["MAIN_THREAD", "Case", "Cell", "Differs", "case", "cell"]
 
@@ -35,8 +36,8 @@ class Cell:
         late: wait for this text after the cell, as long as it takes.
         expressions: names and code of ``user_expressions``.
         silent: see the protocol.
-        stops: the field ``stop_on_error`` of the request.
         asks: whether the client can answer ``input()``.
+        seconds: how long to wait for its end.
     """
 
     code: str
@@ -46,6 +47,7 @@ class Cell:
     expressions: tuple[tuple[str, str], ...] = ()
     silent: bool = False
     asks: bool = True
+    seconds: float = 15.0
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,7 @@ class Case:
         return self.differs is not None and target in (self.differs.targets or (target,))
 
 
-def cell(
-    code: str, *answers: str, expressions: dict[str, str] | None = None, **how: str | bool
-) -> Cell:
+def cell(code: str, *answers: str, expressions: dict[str, str] | None = None, **how: Any) -> Cell:
     """Make a cell; its code may be indented as the code around it is."""
     text = textwrap.dedent(code).strip("\n")
     return Cell(text, answers, expressions=tuple((expressions or {}).items()), **how)

@@ -52,7 +52,6 @@ class Recorder:
 
     Args:
         interrupt: interrupts the kernel.
-        seconds: how long a cell may take.
         late: wait for what a cell says it prints late.
     """
 
@@ -60,13 +59,11 @@ class Recorder:
         self,
         client: BlockingKernelClient,
         interrupt: Callable[[], object],
-        seconds: float,
         *,
         late: bool,
     ) -> None:
         self._client = client
         self._interrupt = interrupt
-        self._seconds = seconds
         self._late = late
         self._requests: dict[str, int] = {}
         self._answers: list[str] = []
@@ -94,11 +91,11 @@ class Recorder:
             user_expressions=dict(cell.expressions),
         )
         self._requests[request] = number
-        if cell.interrupt and self._wait(lambda: self.received.has(cell.interrupt)):
+        if cell.interrupt and self._wait(lambda: self.received.has(cell.interrupt), cell):
             self._interrupt()
-        answered = self._wait(lambda: self._is_over(number))
+        answered = self._wait(lambda: self._is_over(number), cell)
         if cell.late and self._late:
-            self._wait(lambda: self.received.has(cell.late))
+            self._wait(lambda: self.received.has(cell.late), cell)
         return answered
 
     def _is_over(self, number: int) -> bool:
@@ -108,8 +105,8 @@ class Recorder:
         )
         return idle and number in self.received.replies
 
-    def _wait(self, condition: Callable[[], bool]) -> bool:
-        deadline = time.monotonic() + self._seconds
+    def _wait(self, condition: Callable[[], bool], cell: Cell) -> bool:
+        deadline = time.monotonic() + cell.seconds
         while not condition():
             left = deadline - time.monotonic()
             if left <= 0:

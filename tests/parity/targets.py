@@ -27,7 +27,7 @@ __all__ = ["OURS", "STOCK", "Target", "make"]
 
 STOCK = "stock"
 OURS = (*MODES, "qt")
-_SECONDS = 15.0  # for a cell, which waits for nothing that takes long
+_SECONDS = 15.0  # for a Restart
 
 # The same order of sets in each process; the debugger warns of frozen modules otherwise.
 _ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
@@ -49,7 +49,8 @@ def _state():
     import asyncio, builtins, gc, logging, os, signal, sys, threading
     def name(thing):
         return f"{type(thing).__module__}.{getattr(thing, '__qualname__', type(thing).__name__)}"
-    shell = get_ipython()
+    shell, matplotlib = get_ipython(), sys.modules.get("matplotlib")
+    backend = dict.get(getattr(matplotlib, "rcParams", {}), "backend")
     streams = "stdout stderr stdin displayhook excepthook breakpointhook unraisablehook".split()
     return [
         [name(getattr(sys, stream)) for stream in streams],
@@ -58,16 +59,19 @@ def _state():
         [name(signal.getsignal(each)) for each in (*range(1, 9), 10, 12, 14, 23)],
         [os.getcwd(), dict(os.environ), sys.path, sys.argv, gc.isenabled()],
         [name(sys.gettrace()), name(sys.getprofile()), name(threading.gettrace())],
-        [sys.getrecursionlimit(), name(threading.excepthook), threading.active_count()],
+        [sys.getrecursionlimit(), name(threading.excepthook)],
+        # Those of executors, timers and libraries wait for nothing that a case does.
+        sorted(each.name for each in threading.enumerate() if "(" in each.name),
         [logging.root.level, *map(name, logging.root.handlers)],
         [shell.InteractiveTB.mode, shell.call_pdb, shell.custom_exceptions],
         [shell.ast_node_interactivity, shell.autoawait, shell.colors],
         sorted(shell.extension_manager.loaded),
+        "inline" in str(backend) or not isinstance(backend, str),
         [name(asyncio.get_event_loop_policy()), name(asyncio.Task)],
         [name(asyncio.get_running_loop().get_exception_handler())],
     ]
 """
-_HEALTH = Cell("print('healthy', 6 * 7)")
+_HEALTH = Cell("print('healthy'); 6 * 7")
 
 
 class Target:
@@ -93,7 +97,7 @@ class Target:
         assert self._client is not None
         cell(self._client, _CLEAN.format(folder=str(self.folder)), silent=True)
         late = not case.differs_in(self.name)
-        recorder = Recorder(self._client, self.interrupt, _SECONDS, late=late)
+        recorder = Recorder(self._client, self.interrupt, late=late)
         recorder.run((*case.cells, _HEALTH))
         recorded = lines(recorder.received, self.folder)
         if len(recorder.received.replies) < len(case.cells) + 1:

@@ -77,7 +77,7 @@ CASES = (
             print("from the task")
         task = asyncio.create_task(work())
         """,
-        cell("go.set()", late="from the task"),
+        cell("go.set()", late="from the task\n"),
         "await task; print('end')",
     ),
     case(
@@ -91,7 +91,7 @@ CASES = (
                     print("step", n)
             task = asyncio.create_task(work())
             """,
-            late="step 2",
+            late="step 2\n",
         ),
         "await task; print('end')",
     ),
@@ -104,7 +104,7 @@ CASES = (
             handle = loop.call_later(0.05, print, "later")
             handle = loop.call_soon_threadsafe(print, "soon")
             """,
-            late="later",
+            late="later\n",
         ),
     ),
     case(
@@ -120,13 +120,21 @@ CASES = (
     ),
     case(
         "task that fails and is awaited",
-        "import asyncio\nasync def f(): raise ValueError('in the task')\ntask = asyncio.create_task(f())",
+        """
+        import asyncio
+        async def f(): raise ValueError('in the task')
+        task = asyncio.create_task(f())
+        """,
         "await task",
         "print('ok')",
     ),
     case(
         "task that fails and is dropped",
-        "import asyncio, gc\nasync def f(): raise ValueError('in the task')\ntask = asyncio.create_task(f())",
+        """
+        import asyncio, gc
+        async def f(): raise ValueError('in the task')
+        task = asyncio.create_task(f())
+        """,
         "await asyncio.sleep(0.01)",
         cell("del task; gc.collect()", late="in the task"),
         "print('ok')",
@@ -222,7 +230,7 @@ CASES = (
     case(
         "loop stopped",
         "import asyncio\nloop = asyncio.get_running_loop(); loop.stop(); print('stopped')",
-        "handle = loop.call_soon(loop.stop)",
+        cell("handle = loop.call_soon(loop.stop)", seconds=5),
         "print('three')",
         differs=Differs("the stock kernel never answers again", ours="three"),
     ),
@@ -353,7 +361,10 @@ CASES = (
         async with anyio.create_task_group() as group: group.start_soon(anyio.sleep, 0.01)
         print(await anyio.to_thread.run_sync(lambda: 5))
         """,
-        "with anyio.move_on_after(0.01) as scope: await anyio.sleep(50)\nprint(scope.cancelled_caught)",
+        """
+        with anyio.move_on_after(0.01) as scope: await anyio.sleep(50)
+        print(scope.cancelled_caught)
+        """,
     ),
     case(
         "trio",

@@ -150,7 +150,11 @@ CASES = (
         print("function calls" in buffer.getvalue())
         """,
         "p = cProfile.Profile(); p.enable(); f(); p.disable(); print(p is not None)",
-        "cProfile.runctx('f()', globals(), {}, 'out.prof'); import pstats; pstats.Stats('out.prof').total_calls > 0",
+        """
+        cProfile.runctx('f()', globals(), {}, 'out.prof')
+        import pstats
+        pstats.Stats('out.prof').total_calls > 0
+        """,
     ),
     case(
         "line_profiler",
@@ -159,7 +163,11 @@ CASES = (
     ),
     case(
         "tracemalloc",
-        "import tracemalloc\ntracemalloc.start(); x = [1] * 100\nprint(len(tracemalloc.take_snapshot().statistics('lineno')) > 0); tracemalloc.stop()",
+        """
+        import tracemalloc
+        tracemalloc.start(); x = [1] * 100
+        print(len(tracemalloc.take_snapshot().statistics('lineno')) > 0); tracemalloc.stop()
+        """,
     ),
     case(
         "sys.settrace",
@@ -178,7 +186,13 @@ CASES = (
     ),
     case(
         "trace function that stays",
-        "import sys\nseen = []\ndef trace(frame, event, argument): seen.append(frame.f_code.co_name)\ndef f(): return 1\nsys.settrace(trace)",
+        """
+        import sys
+        seen = []
+        def trace(frame, event, argument): seen.append(frame.f_code.co_name)
+        def f(): return 1
+        sys.settrace(trace)
+        """,
         "f(); print('f' in seen)",
         "sys.settrace(None); print('off')",
     ),
@@ -207,7 +221,11 @@ CASES = (
         print("ran", result.result.testsRun)
         """,
         "unittest.main(argv=['x', 'T.test_right'])",
-        "import sys; unittest.TextTestRunner(stream=sys.stdout).run(unittest.defaultTestLoader.loadTestsFromTestCase(T)).testsRun",
+        """
+        import sys
+        suite = unittest.defaultTestLoader.loadTestsFromTestCase(T)
+        unittest.TextTestRunner(stream=sys.stdout).run(suite).testsRun
+        """,
     ),
     case(
         "pytest in a cell",
@@ -220,8 +238,8 @@ CASES = (
             print("seen"); assert 0
         ''')
         import pytest
-        arguments = "-q -p no:cacheprovider --no-header -c /dev/null --rootdir . -o addopts= --color=no test_a.py"
-        print(int(pytest.main(arguments.split())))
+        options = "-q -p no:cacheprovider --no-header -c /dev/null --rootdir . --color=no"
+        print(int(pytest.main([*options.split(), "-o", "addopts=", "test_a.py"])))
         """,
         "print('after')",
     ),

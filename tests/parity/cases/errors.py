@@ -42,7 +42,11 @@ CASES = (
     case(
         "exception groups",
         "raise ExceptionGroup('g', [ValueError(1), TypeError(2)])",
-        "try:\n    raise ExceptionGroup('g', [ValueError(1), TypeError(2)])\nexcept* ValueError as e: print('v', e.exceptions)",
+        """
+        try:
+            raise ExceptionGroup('g', [ValueError(1), TypeError(2)])
+        except* ValueError as e: print('v', e.exceptions)
+        """,
         "raise BaseExceptionGroup('b', [KeyboardInterrupt(), ValueError(1)])",
         "print('ok')",
     ),
@@ -110,7 +114,11 @@ CASES = (
     case(
         "broken rich representations",
         "class H:\n    def _repr_html_(self): raise RuntimeError('html')\nH()",
-        "class M:\n    def _repr_mimebundle_(self, **k): return {'text/plain': 'm', 'x': object()}\nM()",
+        """
+        class M:
+            def _repr_mimebundle_(self, **k): return {'text/plain': 'm', 'x': object()}
+        M()
+        """,
         "class G:\n    def __getattr__(self, n): return lambda *a, **k: 'trap'\nG()",
         "class N:\n    def __getattr__(self, n): raise RuntimeError(n)\nN()",
         "class C:\n    __class__ = property(lambda s: 1 / 0)\nC()",
@@ -184,14 +192,23 @@ CASES = (
     ),
     case(
         "sys.excepthook",
-        "import sys\nold = sys.excepthook\ndef hook(*a): print('hook', a[0].__name__)\nsys.excepthook = hook\n1 / 0",
+        """
+        import sys
+        old = sys.excepthook
+        def hook(*a): print('hook', a[0].__name__)
+        sys.excepthook = hook
+        1 / 0
+        """,
         "2 / 0",
         "sys.excepthook = old",
         "3 / 0",
     ),
     case(
         "custom exception handler",
-        "get_ipython().set_custom_exc((ZeroDivisionError,), lambda self, et, ev, tb, tb_offset=None: print('custom', et.__name__))",
+        """
+        def show(shell, etype, value, tb, tb_offset=None): print("custom", etype.__name__)
+        get_ipython().set_custom_exc((ZeroDivisionError,), show)
+        """,
         "1 / 0",
         "int('x')",
         "get_ipython().set_custom_exc((), None)",
@@ -229,7 +246,12 @@ CASES = (
     case(
         "asserts and warnings as errors",
         "assert 1 == 2, 'not equal'",
-        "import warnings\nwith warnings.catch_warnings():\n    warnings.simplefilter('error')\n    warnings.warn('as an error')",
+        """
+        import warnings
+        with warnings.catch_warnings():
+            warnings.simplefilter('error')
+            warnings.warn('as an error')
+        """,
     ),
     case(
         "errors with suggestions",
@@ -246,7 +268,12 @@ CASES = (
     ),
     case(
         "generators",
-        "def h():\n    try: yield 1\n    finally: print('generator closed')\nit = h(); next(it); it.close()",
+        """
+        def h():
+            try: yield 1
+            finally: print('generator closed')
+        it = h(); next(it); it.close()
+        """,
         "next(it)",
         "it = h(); next(it); it.throw(ValueError('thrown'))",
     ),

@@ -30,7 +30,8 @@ CASES = (
     case(
         "wurlitzer's extension",
         "%load_ext wurlitzer",
-        cell("import os\nr = os.system('echo from a child')\nprint('python')", late="from a child"),
+        cell("import os; r = os.system('echo from a child')", late="from a child\n"),
+        "print('python')",
         "%unload_ext wurlitzer",
         "print('x')",
     ),
@@ -61,7 +62,12 @@ CASES = (
     ),
     case(
         "dill",
-        "import dill\ndef f(): return g()\ndef g(): return 4\nh = dill.loads(dill.dumps(f)); print(h())",
+        """
+        import dill
+        def f(): return g()
+        def g(): return 4
+        h = dill.loads(dill.dumps(f)); print(h())
+        """,
         "class K: pass\ntype(dill.loads(dill.dumps(K()))) is K",
         "dill.source.getsource(f)",
     ),
@@ -82,8 +88,15 @@ CASES = (
         data = cloudpickle.dumps(f)
         print(cloudpickle.loads(data)())
         """,
-        "subprocess.run([sys.executable, '-c', 'import pickle, sys; print(pickle.load(sys.stdin.buffer)())'], input=data, capture_output=True).stdout",
-        "class K:\n    def m(self): return k\npickle.loads(cloudpickle.dumps(K()))().m() if False else type(pickle.loads(cloudpickle.dumps(K()))) is K",
+        """
+        code = "import pickle, sys; print(pickle.load(sys.stdin.buffer)())"
+        subprocess.run([sys.executable, "-c", code], input=data, capture_output=True).stdout
+        """,
+        """
+        class K:
+            def m(self): return k
+        type(pickle.loads(cloudpickle.dumps(K()))) is K
+        """,
     ),
     case(
         "click",
@@ -192,21 +205,35 @@ CASES = (
     ),
     case(
         "httpx",
-        "import httpx\nasync with httpx.AsyncClient(transport=httpx.MockTransport(lambda r: httpx.Response(200, text='hi'))) as client:\n    print((await client.get('http://x/')).text)",
+        """
+        import httpx
+        transport = httpx.MockTransport(lambda request: httpx.Response(200, text="hi"))
+        async with httpx.AsyncClient(transport=transport) as client:
+            print((await client.get('http://x/')).text)
+        """,
     ),
     case(
         "IPython's parallel names",
         "from IPython import get_ipython as g; g() is get_ipython()",
-        "from IPython.core.interactiveshell import InteractiveShell; InteractiveShell.instance() is get_ipython(), InteractiveShell.initialized()",
+        """
+        from IPython.core.interactiveshell import InteractiveShell
+        InteractiveShell.instance() is get_ipython(), InteractiveShell.initialized()
+        """,
     ),
     case(
         "traitlets' config",
-        "from traitlets.config import Application; Application.initialized(), type(Application.instance()).__name__",
+        """
+        from traitlets.config import Application
+        Application.initialized(), type(Application.instance()).__name__
+        """,
         "get_ipython().config.get('nosuch')",
     ),
     case(
         "threadpoolctl and friends",
-        "import concurrent.futures, multiprocessing; multiprocessing.current_process().name, multiprocessing.parent_process()",
+        """
+        import concurrent.futures, multiprocessing
+        multiprocessing.current_process().name, multiprocessing.parent_process()
+        """,
     ),
     case(
         "prompt_toolkit",
@@ -221,7 +248,12 @@ CASES = (
     ),
     case(
         "locale",
-        "import locale; old = locale.setlocale(locale.LC_ALL); r = locale.setlocale(locale.LC_ALL, 'C'); print(1.5)",
+        """
+        import locale
+        old = locale.setlocale(locale.LC_ALL)
+        r = locale.setlocale(locale.LC_ALL, 'C')
+        print(1.5)
+        """,
         "r = locale.setlocale(locale.LC_ALL, old)",
     ),
     case(

@@ -86,7 +86,12 @@ CASES = (
     ),
     case(
         "own magics",
-        "from IPython.core.magic import register_line_magic, register_cell_magic\n@register_line_magic\ndef shout(line): return line.upper()\n%shout abc",
+        """
+        from IPython.core.magic import register_line_magic, register_cell_magic
+        @register_line_magic
+        def shout(line): return line.upper()
+        %shout abc
+        """,
         "@register_cell_magic\ndef twice(line, cell): print(line, cell, cell)\n",
         "%%twice a\nb",
         "%shout?",
@@ -105,7 +110,10 @@ CASES = (
     ),
     case(
         "input transformers",
-        "get_ipython().input_transformers_cleanup.append(lambda lines: [line.replace('@@', 'print') for line in lines])",
+        """
+        def replace(lines): return [line.replace("@@", "print") for line in lines]
+        get_ipython().input_transformers_cleanup.append(replace)
+        """,
         "@@('transformed')",
         "get_ipython().input_transformers_cleanup.pop(); print('ok')",
     ),
@@ -148,7 +156,6 @@ CASES = (
         "lsmagic",
         "print(get_ipython().magics_manager.magics['cell'].keys() >= {'time', 'bash', 'capture'})",
     ),
-    case("code_wrap and notebooks", "%%code_wrap before_after\n__code__", "%code_wrap --list"),
     case("matplotlib list", "%matplotlib --list"),
     case("pylab", "%pylab --no-import-all agg", "type(np).__name__, type(plt).__name__"),
 )

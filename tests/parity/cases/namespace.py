@@ -9,7 +9,10 @@ CASES = (
         "which shell this is",
         "print(get_ipython().__class__.__name__, get_ipython().__class__.__module__)",
         "'IPKernelApp' in get_ipython().config",
-        "from ipykernel.zmqshell import ZMQInteractiveShell; isinstance(get_ipython(), ZMQInteractiveShell)",
+        """
+        from ipykernel.zmqshell import ZMQInteractiveShell
+        isinstance(get_ipython(), ZMQInteractiveShell)
+        """,
         "type(get_ipython()).__mro__[0].__name__, get_ipython().kernel.__class__.__name__",
     ),
     case(
@@ -149,7 +152,11 @@ CASES = (
         print(pickle.loads(pickle.dumps(Pt(1, 2))), Pt.__module__)
         """,
         "pickle.dumps(lambda: 1)",
-        "class Outer:\n    class Inner: pass\ntype(pickle.loads(pickle.dumps(Outer.Inner()))) is Outer.Inner",
+        """
+        class Outer:
+            class Inner: pass
+        type(pickle.loads(pickle.dumps(Outer.Inner()))) is Outer.Inner
+        """,
     ),
     case(
         "pickle of names of the host's program",
@@ -164,7 +171,12 @@ CASES = (
     ),
     case(
         "copy and deepcopy",
-        "import copy\nclass A:\n    def __init__(self): self.x = [1]\na = A(); b = copy.deepcopy(a); print(b.x == a.x, b.x is a.x)",
+        """
+        import copy
+        class A:
+            def __init__(self): self.x = [1]
+        a = A(); b = copy.deepcopy(a); print(b.x == a.x, b.x is a.x)
+        """,
         "copy.copy(a).x is a.x",
     ),
     case(
@@ -271,7 +283,7 @@ CASES = (
         os.utime("loaded.py", (10, 2**31))
         """,
         "print(loaded.f())",
-        "%autoreload 0\nsys.path.remove('.'); del sys.modules['loaded']",
+        "%autoreload 0\n%unload_ext autoreload\nsys.path.remove('.'); del sys.modules['loaded']",
     ),
     case(
         "script run by %run",

@@ -39,11 +39,16 @@ CASES = (
     ),
     case(
         "native output",
-        cell("import os; r = os.system('echo from a child')", late="from a child"),
-        cell("r = os.write(1, b'to the descriptor\\n')", late="to the descriptor"),
+        cell("import os; r = os.system('echo from a child')", late="from a child\n"),
+        cell("r = os.write(1, b'to the descriptor\\n')", late="to the descriptor\n"),
         cell(
             "import ctypes; c = ctypes.CDLL(None); r = c.puts(b'from C'); r = c.fflush(None)",
-            late="from C",
+            late="from C\n",
+        ),
+        differs=Differs(
+            "the console of the host shows it, unless kernel.capture_native is set: what the"
+            " host itself writes there at the same time cannot be told apart",
+            stock="from a child",
         ),
     ),
     case(
@@ -68,7 +73,7 @@ CASES = (
                 os._exit(7)
             print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
             """,
-            late="the child prints",
+            late="the child prints\n",
         ),
         "print('ok')",
     ),
@@ -80,7 +85,7 @@ CASES = (
             def f(): print("in the child", flush=True)
             p = mp.Process(target=f); p.start(); p.join(); print(p.exitcode)
             """,
-            late="in the child",
+            late="in the child\n",
         ),
         "print('ok')",
     ),
@@ -91,7 +96,10 @@ CASES = (
         def f(i): return i * i
         with ProcessPoolExecutor(2) as executor: print(list(executor.map(f, range(4))))
         """,
-        "def bad(i): raise ValueError(i)\nwith ProcessPoolExecutor(1) as executor: executor.submit(bad, 1).exception()",
+        """
+        def bad(i): raise ValueError(i)
+        with ProcessPoolExecutor(1) as executor: executor.submit(bad, 1).exception()
+        """,
     ),
     case(
         "process pool that prints",
@@ -101,14 +109,24 @@ CASES = (
             def f(i): print("worker", i, flush=True); return i
             with ProcessPoolExecutor(1) as executor: print(list(executor.map(f, range(2))))
             """,
-            late="worker 1",
+            late="worker 1\n",
         ),
     ),
     case(
         "multiprocessing pool",
-        "import multiprocessing as mp\ndef f(i): return i + 1\nwith mp.Pool(2) as pool: print(pool.map(f, range(4)))",
+        """
+        import multiprocessing as mp
+        def f(i): return i + 1
+        with mp.Pool(2) as pool: print(pool.map(f, range(4)))
+        """,
         "m = mp.Manager(); d = m.dict(); d['a'] = 1; print(dict(d)); m.shutdown()",
-        "q = mp.Queue(); p = mp.Process(target=q.put, args=(5,)); p.start(); print(q.get()); p.join()",
+        """
+        q = mp.Queue()
+        p = mp.Process(target=q.put, args=(5,))
+        p.start()
+        print(q.get())
+        p.join()
+        """,
     ),
     case(
         "spawned processes",
@@ -131,10 +149,17 @@ CASES = (
     ),
     case(
         "joblib",
-        "from joblib import Parallel, delayed\ndef f(i): return i * i\nprint(Parallel(n_jobs=2)(delayed(f)(i) for i in range(4)))",
+        """
+        from joblib import Parallel, delayed
+        def f(i): return i * i
+        print(Parallel(n_jobs=2)(delayed(f)(i) for i in range(4)))
+        """,
         "print(Parallel(n_jobs=2, backend='threading')(delayed(f)(i) for i in range(4)))",
         "print(Parallel(n_jobs=2, backend='multiprocessing')(delayed(f)(i) for i in range(4)))",
-        "from joblib.externals.loky import get_reusable_executor; get_reusable_executor().shutdown(wait=True)",
+        """
+        from joblib.externals.loky import get_reusable_executor
+        get_reusable_executor().shutdown(wait=True)
+        """,
     ),
     case(
         "atexit",
@@ -169,11 +194,18 @@ CASES = (
         """,
         "print('full')",
         "1 + 1",
-        "for file in files: file.close()\nresource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)); print('back')",
+        """
+        for file in files: file.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard)); print('back')
+        """,
     ),
     case(
         "os._exit in a child",
-        "import os, sys\npid = os.spawnlp(os.P_NOWAIT, 'sh', 'sh', '-c', 'exit 4')\nprint(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))",
+        """
+        import os, sys
+        pid = os.spawnlp(os.P_NOWAIT, 'sh', 'sh', '-c', 'exit 4')
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        """,
     ),
     case("umask", "import os; old = os.umask(0o77); print(oct(os.umask(old)))"),
     case(
@@ -182,11 +214,18 @@ CASES = (
     ),
     case(
         "sqlite",
-        "import sqlite3\nwith sqlite3.connect(':memory:') as c: print(c.execute('select 1').fetchall())",
+        """
+        import sqlite3
+        with sqlite3.connect(':memory:') as c: print(c.execute('select 1').fetchall())
+        """,
     ),
     case(
         "argparse",
-        "import argparse\np = argparse.ArgumentParser(prog='p'); p.add_argument('--x', default=1)\nprint(p.parse_args([]))",
+        """
+        import argparse
+        p = argparse.ArgumentParser(prog='p'); p.add_argument('--x', default=1)
+        print(p.parse_args([]))
+        """,
         "p.parse_args(['--bad'])",
         "p.print_help()",
     ),

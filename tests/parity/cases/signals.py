@@ -49,7 +49,12 @@ CASES = (
         except KeyboardInterrupt:
             print("caught")
         """,
-        "import _thread\ntry:\n    _thread.interrupt_main(); time.sleep(10)\nexcept KeyboardInterrupt: print('caught')",
+        """
+        import _thread
+        try:
+            _thread.interrupt_main(); time.sleep(10)
+        except KeyboardInterrupt: print('caught')
+        """,
         "print('ok')",
         targets=MAIN_THREAD,
     ),

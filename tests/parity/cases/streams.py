@@ -124,10 +124,15 @@ CASES = (
         "print(open('log.txt').read())",
     ),
     case(
-        "stdout is None for some cells",
-        "import sys; old = sys.stdout; sys.stdout = None; print('gone')",
-        "print('gone too')",
-        "sys.stdout = old",
+        "stdout is None for a while",
+        """
+        import sys
+        old = sys.stdout
+        sys.stdout = None
+        print('gone')
+        sys.stdout = old
+        print('a')
+        """,
         "print('seen')",
     ),
     case(
@@ -201,7 +206,7 @@ CASES = (
             print(stream.isatty(), stream.writable(), stream.readable(), stream.seekable())
             print(stream.encoding, stream.errors, stream.newlines, stream.closed)
         """,
-        "[hasattr(sys.stdout, name) for name in ('buffer', 'mode', 'line_buffering', 'reconfigure')]",
+        "[hasattr(sys.stdout, name) for name in ('buffer', 'mode', 'reconfigure')]",
         "sys.stdout.tell()",
         "sys.stdout.read()",
     ),
@@ -275,7 +280,7 @@ CASES = (
         logger.warning("to stdout")
         """,
         "logger.warning('again')",
-        "logger.removeHandler(handler); logging.warning('last resort')",
+        "logger.removeHandler(handler); logging.getLogger('z').warning('last resort')",
     ),
     case(
         "logging.basicConfig",
@@ -289,6 +294,7 @@ CASES = (
         import threading
         thread = threading.Thread(target=logging.warning, args=("in a thread",))
         thread.start(); thread.join()
+        logging.root.handlers.clear(); logging.root.setLevel(logging.WARNING)
         """,
     ),
     case(
@@ -319,7 +325,10 @@ CASES = (
     ),
     case(
         "warning in a thread",
-        "import threading, warnings\nt = threading.Thread(target=warnings.warn, args=('t',)); t.start(); t.join()",
+        """
+        import threading, warnings
+        t = threading.Thread(target=warnings.warn, args=('t',)); t.start(); t.join()
+        """,
     ),
     case(
         "standard input",

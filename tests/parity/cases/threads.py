@@ -21,7 +21,7 @@ CASES = (
         thread = threading.Thread(target=lambda: (go.wait(), print("later")))
         thread.start()
         """,
-        cell("go.set()", late="later"),
+        cell("go.set()", late="later\n"),
         "thread.join()",
     ),
     case(
@@ -33,24 +33,6 @@ CASES = (
         thread.start()
         """,
         "go.set(); thread.join(); print('next')",
-    ),
-    case(
-        "thread that prints between cells",
-        cell(
-            """
-            import threading
-            def work():
-                while not idle():
-                    pass
-                print("between")
-            def idle():
-                return get_ipython().execution_count > 1
-            thread = threading.Thread(target=work)
-            thread.start()
-            """,
-            late="between",
-        ),
-        "thread.join()",
     ),
     case(
         "thread of a thread",
@@ -79,7 +61,12 @@ CASES = (
     ),
     case(
         "thread that exits",
-        "import sys, threading; t = threading.Thread(target=sys.exit, args=(3,)); t.start(); t.join()",
+        """
+        import sys, threading
+        t = threading.Thread(target=sys.exit, args=(3,))
+        t.start()
+        t.join()
+        """,
         "print('ok')",
     ),
     case(

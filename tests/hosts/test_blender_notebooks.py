@@ -33,7 +33,11 @@ kernel, folder, *names = sys.argv[1:]
 for name in names:
     try:
         papermill.execute_notebook(
-            f"{name}.ipynb", f"{folder}/{name}.ipynb", kernel_name=kernel, progress_bar=False
+            f"{name}.ipynb",
+            f"{folder}/{name}.ipynb",
+            kernel_name=kernel,
+            progress_bar=False,
+            start_timeout=180,
         )
     except papermill.PapermillExecutionError:
         pass  # Some cells fail on purpose, and are compared as all others are.
@@ -90,7 +94,7 @@ def _run(world: World, form: str, request: pytest.FixtureRequest) -> None:
     kernel = STOCK
     if form != STOCK:
         kernel = "hostkernel-blender"
-        done = world.run("kernelspec", "install", *arguments(form, world.folder))
+        done = world.run("kernelspec", "install", *arguments(form, world.folder), **env)
         assert done.returncode == 0, done.stderr
     done = subprocess.run(
         [sys.executable, "-c", RUN, kernel, form, *NAMES],

@@ -55,6 +55,8 @@ __all__ = ["Embedding", "StopReport"]
 
 log = logging.getLogger("hostkernel.kernel")
 
+_PROMPTS = ("In : ", "...: ")  # IPython's
+
 
 @dataclass(frozen=True)
 class StopReport:
@@ -256,6 +258,8 @@ class Embedding:
         for stream in self.streams:
             self.names.offer(f"sys.{stream.name}", stream)
         self.names.offer("sys.modules.__main__", shell.user_module)
+        for number, prompt in enumerate(_PROMPTS, 1):  # where a debugger or a library looks
+            self.names.offer(f"sys.ps{number}", prompt)
         self.names.offer("builtins.input", kernel.raw_input)
         self.names.offer("builtins.get_ipython", shell.get_ipython)
         self.names.offer("getpass.getpass", kernel.getpass)

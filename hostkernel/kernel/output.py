@@ -18,6 +18,7 @@ from jupyter_client.session import extract_header
 
 from .clock import monotonic
 from .descriptors import DescriptorCopy
+from .naming import named_as
 from .threads import is_service_thread, request_header
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class PastCapture(Protocol):
         """Write to where the descriptor ``number`` led; False if nothing captures it now."""
 
 
+@named_as(OutStream)
 class CellStream(OutStream):
     """``sys.stdout`` or ``sys.stderr`` while the kernel runs.
 

@@ -19,6 +19,7 @@ from traitlets import Float, Type
 
 from .intake import IntakeKernel
 from .interrupt import Cancel
+from .naming import named_as
 from .pursuit import boundary
 from .scripts import Script
 from .sharing import Sharing
@@ -36,6 +37,7 @@ _NO_COMPLETIONS = {"status": "ok", "matches": [], "metadata": {}}
 _NO_INSPECTION = {"status": "ok", "found": False, "data": {}, "metadata": {}}
 
 
+@named_as(IPythonKernel)
 class HostIPythonKernel(IntakeKernel):
     """The kernel that speaks to clients."""
 

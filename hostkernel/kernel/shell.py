@@ -22,6 +22,7 @@ from traitlets import Type, observe
 from .frames import hide_ours
 from .history import HostHistory
 from .namespace import CellsMain
+from .naming import named_as
 from .pursuit import boundary
 from .residue import restore_environment
 from .script_shell import ScriptShell
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from .threads import Threads
 
 __all__ = ["HostDisplayHook", "HostDisplayPublisher", "HostShell", "only_for_session"]
-
-T = TypeVar("T")
 
 # Pagers wait for a keyboard that a cell does not have, and colours need a terminal's name.
 _COMMAND_ENVIRONMENT = {
@@ -60,17 +59,6 @@ def _is_text(code: str) -> bool:
     except UnicodeEncodeError:  # half a surrogate pair
         return False
     return True
-
-
-def named_as(upstream: type) -> Callable[[type[T]], type[T]]:
-    """Give a class the name of what it overrides, which libraries compare."""
-
-    def rename(cls: type[T]) -> type[T]:
-        cls.__name__, cls.__qualname__ = upstream.__name__, upstream.__qualname__
-        cls.__module__ = upstream.__module__
-        return cls
-
-    return rename
 
 
 class HostDisplayFormatter(DisplayFormatter):

@@ -37,6 +37,8 @@ _NAMES = (
     ("sys", "stderr"),
     ("sys", "displayhook"),
     ("sys", "excepthook"),
+    ("sys", "ps1"),
+    ("sys", "ps2"),
     ("sys.modules", "__main__"),
     ("builtins", "input"),
     ("builtins", "get_ipython"),

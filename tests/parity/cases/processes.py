@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parity.case import case, cell
+from parity.case import Differs, case, cell
 
 CASES = (
     case(

@@ -8,6 +8,7 @@ import os
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -207,7 +208,7 @@ class Embedding:
     def _watch_cells(self) -> None:
         interrupter = self.interrupter
         interrupter.later = self._session.call_later
-        interrupter.beyond = self._interrupt_beyond
+        interrupter.beyond = self._find_beyond
         interrupter.watchers += (self._offspring, self._root_log)
         self._undo.callback(self._root_log.clear)
         origins = Origins(lambda: self._session.namespace, self.driver.plumbing)
@@ -217,8 +218,12 @@ class Embedding:
             interrupter.origins = origins
             interrupter.is_nested = self.driver.turned_inside
 
-    def _interrupt_beyond(self, insists: bool) -> None:
-        self._offspring.interrupt(insists=insists)
+    def _find_beyond(self) -> Callable[[bool], None]:
+        # Before the cell is interrupted: a shell that it ends leaves orphans.
+        return partial(self._interrupt_beyond, self._offspring.living())
+
+    def _interrupt_beyond(self, processes: list[int], insists: bool) -> None:
+        self._offspring.interrupt(processes, insists=insists)
         self.driver.turn_inside()
         try:
             self.host.interrupted()

@@ -89,8 +89,8 @@ class Interrupter:
         cancel: for the cell that is suspended in an ``await``, if there is one.
         origins: tells the host's code from the cells', where a cell may be inside of both.
         watchers: are told when a step begins and ends that may be interrupted.
-        beyond: has the interrupt reach what the cell started outside of Python; called with
-            whether to insist. Any thread.
+        beyond: finds what the cell has started outside of Python, and gives a function that
+            has the interrupt reach it, called with whether to insist. Any thread.
         is_nested: whether the host's loop has run inside the cell since a moment of
             :func:`time.monotonic`.
     """
@@ -100,7 +100,7 @@ class Interrupter:
         self.later: Callable[[float, Callable[[], None]], None] | None = None
         self.origins: Origins | None = None
         self.watchers: list[Watcher] = []
-        self.beyond: Callable[[bool], None] = _nothing
+        self.beyond: Callable[[], Callable[[bool], object]] = lambda: bool
         self.is_nested: Callable[[float], bool] = lambda _since: False
         self._step_seconds = step_seconds
         self._armed = False
@@ -282,14 +282,14 @@ class Interrupter:
             insists: break also a cell that catches everything, as long as it is Python.
         """
         self._insists = insists
-        is_cell = self._armed or self.cancel is not None
+        reach = self.beyond() if self._armed or self.cancel is not None else None
         # Do only one: a second interrupt could hit the answer to the first.
         if self._armed or self._is_stuck:
             self._break()
         else:
             self._ask()
-        if is_cell:  # last: what it waits for may end by this, and the cell by itself
-            self.beyond(insists)
+        if reach is not None:  # last: what the cell waits for ends by this, and it would go on
+            reach(insists)
 
     def _ask(self) -> None:
         if (cancel := self.cancel) is not None:
@@ -366,10 +366,6 @@ class Interrupter:
         self._end_pursuit()
         ours = [*self._lost, self._signal] if self._signal is not None else []
         return [left for each in ours for left in each.close()]
-
-
-def _nothing(_insists: bool) -> None:
-    pass
 
 
 def _raise_in_thread(ident: int, error: type[BaseException] | None) -> None:

@@ -76,29 +76,31 @@ class Offspring:
         threads = [thread.native_id for thread in self._threads() if thread.native_id is not None]
         return {child for thread in threads for child in self._children(thread)}
 
-    def interrupt(self, *, insists: bool = False) -> None:
-        """Send SIGINT to them and to what they have started, as a terminal does. Any thread.
+    def living(self) -> list[int]:
+        """The cell's processes and what they have started, parents first. Any thread.
 
-        A process that was given a session of its own is left alone, as by a terminal.
-
-        Args:
-            insists: end those that have caught or ignored it.
+        Without those that were given a session of their own, as a terminal leaves them alone.
         """
         if not self._is_known:
-            return
-        living = [*self._living()]
-        if insists:  # those that were told before, too: their parents may be gone by now
-            living += [process for process in self._told if process not in living]
-        self._told = living
-        for process in living:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(process, signal.SIGKILL if insists else signal.SIGINT)
-
-    def _living(self) -> Iterator[int]:
+            return []
         children = self._children(self._thread)
         own = children - self._others if self._in_step else children & self._own
-        for pid in own | (self._threads_children() - self._of_threads):
-            yield from _family(pid)  # parents first: a shell goes on when its command ends
+        own |= self._threads_children() - self._of_threads
+        return [process for pid in own for process in _family(pid)]
+
+    def interrupt(self, processes: list[int], *, insists: bool = False) -> None:
+        """Send SIGINT to processes, as a terminal does. Any thread.
+
+        Args:
+            processes: parents first: a shell whose command ends goes on with the next.
+            insists: end them, and those that have caught or ignored an earlier one.
+        """
+        if insists:  # their parents may be gone by now
+            processes = [*processes, *(pid for pid in self._told if pid not in processes)]
+        self._told = processes
+        for pid in processes:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL if insists else signal.SIGINT)
 
 
 def _family(pid: int) -> Iterator[int]:

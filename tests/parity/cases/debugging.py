@@ -158,8 +158,9 @@ CASES = (
     ),
     case(
         "line_profiler",
-        "%load_ext line_profiler\ndef f(): return 1\np = %lprun -r -f f f()",
-        "print(type(p).__name__, len(p.get_stats().timings))",
+        "from line_profiler import LineProfiler\ndef f(): return 1\np = LineProfiler(f)",
+        "print(p.runcall(f), len(p.get_stats().timings))",
+        "%load_ext line_profiler\n%unload_ext line_profiler",
     ),
     case(
         "tracemalloc",
@@ -239,7 +240,7 @@ CASES = (
         ''')
         import pytest
         options = "-q -p no:cacheprovider --no-header -c /dev/null --rootdir . --color=no"
-        print(int(pytest.main([*options.split(), "-o", "addopts=", "test_a.py"])))
+        print(int(pytest.main([*options.split(), "--import-mode=importlib", "-o", "addopts=", "test_a.py"])))
         """,
         "print('after')",
     ),
@@ -258,6 +259,6 @@ CASES = (
     case(
         "recursion limit",
         "import sys; print(sys.getrecursionlimit())",
-        "sys.setrecursionlimit(4000); print(sys.getrecursionlimit())",
+        "sys.setrecursionlimit(4000); print(sys.getrecursionlimit()); sys.setrecursionlimit(1000)",
     ),
 )

@@ -6,13 +6,13 @@ import textwrap
 
 from parity.case import MAIN_THREAD, Cell, case, cell
 
-# Says so when the cell is within ``wait``, from another thread: the interrupt must not hit the
+# Says so from another thread when the cell is within its function: the interrupt must not hit the
 # print itself.
 _WATCH = """
 import sys, threading
 def say(ident):
     frames = []
-    while "wait" not in frames:
+    while "waits" not in frames:
         frame, frames = sys._current_frames()[ident], []
         while frame is not None:
             frames.append(frame.f_code.co_name)
@@ -27,7 +27,7 @@ asyncio.get_running_loop().call_soon(functools.partial(print, "started", flush=T
 
 
 def _waits(code: str) -> Cell:
-    """A cell that calls its function ``wait``, within which it is interrupted."""
+    """A cell that calls its function ``waits``, within which it is interrupted."""
     return cell(_WATCH + textwrap.dedent(code), interrupt="started")
 
 
@@ -37,15 +37,17 @@ def _awaits(code: str) -> Cell:
 
 
 CASES = (
-    case("interrupt of a loop", _waits("def wait():\n    while True: pass\nwait()"), "print('ok')"),
+    case(
+        "interrupt of a loop", _waits("def waits():\n    while True: pass\nwaits()"), "print('ok')"
+    ),
     case(
         "interrupt of what blocks in C",
         _waits(
             """
             import time
-            def wait(): time.sleep(5)
+            def waits(): time.sleep(5)
             try:
-                wait()
+                waits()
             except KeyboardInterrupt:
                 print("caught")
             """
@@ -54,7 +56,7 @@ CASES = (
     ),
     case(
         "interrupt of a sleep",
-        _waits("import time\ndef wait(): time.sleep(100)\nwait()"),
+        _waits("import time\ndef waits(): time.sleep(100)\nwaits()"),
         "print('ok')",
         targets=MAIN_THREAD,
     ),
@@ -62,19 +64,19 @@ CASES = (
         "interrupt and cleanup",
         _waits(
             """
-            def wait():
+            def waits():
                 try:
                     while True: pass
                 finally:
                     print("cleaned")
-            wait()
+            waits()
             """
         ),
         "print('ok')",
     ),
     case(
         "interrupt of a lock",
-        _waits("lock = threading.Lock(); lock.acquire()\ndef wait(): lock.acquire()\nwait()"),
+        _waits("lock = threading.Lock(); lock.acquire()\ndef waits(): lock.acquire()\nwaits()"),
         "print('ok')",
         targets=MAIN_THREAD,
     ),
@@ -84,9 +86,9 @@ CASES = (
             """
             event = threading.Event()
             thread = threading.Thread(target=event.wait); thread.start()
-            def wait(): thread.join()
+            def waits(): thread.join()
             try:
-                wait()
+                waits()
             except KeyboardInterrupt:
                 print("caught")
             """
@@ -96,7 +98,7 @@ CASES = (
     ),
     case(
         "interrupt of a queue",
-        _waits("import queue\ndef wait(): queue.SimpleQueue().get()\nwait()"),
+        _waits("import queue\ndef waits(): queue.SimpleQueue().get()\nwaits()"),
         "print('ok')",
         targets=MAIN_THREAD,
     ),
@@ -107,8 +109,8 @@ CASES = (
             import socket
             with socket.socket() as door:
                 door.bind(("127.0.0.1", 0)); door.listen()
-                def wait(): door.accept()
-                wait()
+                def waits(): door.accept()
+                waits()
             """
         ),
         "print('ok')",
@@ -116,7 +118,7 @@ CASES = (
     ),
     case(
         "interrupt of a pipe",
-        _waits("import os\nr, w = os.pipe()\ndef wait(): os.read(r, 1)\nwait()"),
+        _waits("import os\nr, w = os.pipe()\ndef waits(): os.read(r, 1)\nwaits()"),
         "os.close(r); os.close(w); print('ok')",
         targets=MAIN_THREAD,
     ),
@@ -126,9 +128,9 @@ CASES = (
             """
             import subprocess
             child = subprocess.Popen(["sleep", "100"])
-            def wait(): child.communicate()
+            def waits(): child.communicate()
             try:
-                wait()
+                waits()
             except KeyboardInterrupt:
                 print("caught")
             """
@@ -144,9 +146,9 @@ CASES = (
             event = threading.Event()
             executor = ThreadPoolExecutor(1)
             future = executor.submit(event.wait)
-            def wait(): future.result()
+            def waits(): future.result()
             try:
-                wait()
+                waits()
             except KeyboardInterrupt:
                 print("caught")
             event.set(); executor.shutdown()
@@ -159,12 +161,12 @@ CASES = (
         "interrupt that is swallowed",
         _waits(
             """
-            def wait():
+            def waits():
                 try:
                     while True: pass
                 except BaseException as error:
                     print("swallowed", type(error).__name__)
-            wait()
+            waits()
             print("end")
             """
         ),

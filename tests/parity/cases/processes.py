@@ -157,8 +157,10 @@ CASES = (
         "print(Parallel(n_jobs=2, backend='threading')(delayed(f)(i) for i in range(4)))",
         "print(Parallel(n_jobs=2, backend='multiprocessing')(delayed(f)(i) for i in range(4)))",
         """
+        import os
         from joblib.externals.loky import get_reusable_executor
         get_reusable_executor().shutdown(wait=True)
+        del os.environ["KMP_INIT_AT_FORK"]
         """,
     ),
     case(
@@ -168,11 +170,12 @@ CASES = (
     ),
     case(
         "working directory",
-        "import os; os.mkdir('sub'); os.chdir('sub'); print(os.path.basename(os.getcwd()))",
+        "import os; folder = os.getcwd(); os.mkdir('sub'); os.chdir('sub')",
+        "print(os.path.basename(os.getcwd()))",
         "os.chdir('..'); os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone')\nprint('gone')",
         "1 / 0",
         "import glob; print(glob.glob('*'))",
-        "os.chdir('/'); print('ok')",
+        "os.chdir(folder); print('ok')",
     ),
     case(
         "environment",

@@ -7,7 +7,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-__all__ = ["alive", "machine", "pid_namespace", "start_time"]
+__all__ = ["alive", "is_plain_python", "machine", "pid_namespace", "start_time"]
 
 _STATE, _START_TIME = 0, 19  # of /proc/<pid>/stat, counted from behind the program's name
 
@@ -46,6 +46,12 @@ def pid_namespace() -> str:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return ""
+
+
+def is_plain_python() -> bool:
+    """Whether this process is Python's own program, not an application with Python inside."""
+    program = Path((*sys.orig_argv, "")[0]).name.lower()
+    return program.startswith(("python", "pypy"))
 
 
 def _boot_id() -> str:

@@ -24,7 +24,8 @@ _PATIENCE = 20.0  # seconds that a host may take to end in its own order
 def started(host: str, overrides: Sequence[str], args: tuple[str, ...]) -> Iterator[RunningKernel]:
     """Start a host for a job, and end it with the job however that ends.
 
-    What it prints outside of cells goes to a log, which is kept if the job fails.
+    What it prints outside of cells goes to a log, which is kept if the job fails and it
+    printed anything.
 
     Args:
         host: its name.
@@ -63,10 +64,13 @@ def started(host: str, overrides: Sequence[str], args: tuple[str, ...]) -> Itera
     try:
         yield find(str(there.connection_file))
     except BaseException:
-        say(f"the host's own output is in {log}")
-        raise
-    finally:
         _end(there)
+        if log.stat().st_size:
+            say(f"the host's own output is in {log}")
+        else:
+            log.unlink()
+        raise
+    _end(there)
     log.unlink(missing_ok=True)
 
 

@@ -13,10 +13,14 @@ from hostkernel.errors import RequestError
 from hostkernel.launch.control import ask, client
 from hostkernel.registry import is_reachable
 
+from .failures import FAILED
+
 if TYPE_CHECKING:
     from jupyter_client.blocking import BlockingKernelClient
 
     from hostkernel.connection import ConnectionInfo
+
+    from .sources import Source
 
 __all__ = ["Collected", "Shown", "run_cell"]
 
@@ -25,10 +29,18 @@ _SETTLE = 50  # milliseconds of silence that end the output before a question
 _CONNECT = 30.0  # seconds to wait for a kernel that is there but does not answer
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _END_OF_FILE = "\x04"
+_EXIT = "SystemExit"  # with the exit status for its text, where a script exits with one
+_INTERRUPTED = 130  # what a shell says of a script that Ctrl-C ended
 
 
 class Shown:
-    """What a cell gives, in this terminal as it comes."""
+    """What a cell gives, in this terminal as it comes.
+
+    Attributes:
+        has_failed: an error was shown. A script that exits with a status has shown none.
+    """
+
+    has_failed = False
 
     def stream(self, name: str, text: str) -> None:
         """It printed something."""
@@ -44,9 +56,13 @@ class Shown:
 
     def error(self, content: dict[str, Any]) -> None:
         """It failed."""
+        self.has_failed = True
         text = "\n".join(content.get("traceback") or [f"{content['ename']}: {content['evalue']}"])
         coloured = sys.stderr.isatty() and "NO_COLOR" not in os.environ
         print(text if coloured else _COLOURS.sub("", text), file=sys.stderr, flush=True)
+
+    def exited(self, status: int) -> None:
+        """It ended by ``sys.exit``, and has said itself why."""
 
 
 class Collected(Shown):
@@ -67,12 +83,17 @@ class Collected(Shown):
 
     def error(self, content: dict[str, Any]) -> None:
         """It failed."""
+        self.has_failed = True
         lines = [_COLOURS.sub("", line) for line in content.get("traceback") or ()]
         self.failure = {
             "name": content["ename"],
             "value": content["evalue"],
             "traceback": "\n".join(lines),
         }
+
+    def exited(self, status: int) -> None:
+        """It ended by ``sys.exit``, and has said itself why."""
+        self.failure = {"name": _EXIT, "value": str(status), "traceback": ""}
 
     def content(self) -> dict[str, Any]:
         """As a program reads it."""
@@ -81,15 +102,15 @@ class Collected(Shown):
 
 
 def run_cell(
-    info: ConnectionInfo, code: str, *, allow_stdin: bool = True, shown: Shown | None = None
-) -> bool:
-    """Run ``code`` in a kernel; True where it succeeded.
+    info: ConnectionInfo, source: Source, *, allow_stdin: bool = True, shown: Shown | None = None
+) -> int:
+    """Run code in a kernel; its exit status.
 
     Ctrl-C interrupts the cell, once it runs; a second one leaves it alone and comes out.
 
     Args:
         info: how to reach the kernel.
-        code: one cell, magics and all.
+        source: one cell, magics and all, or one script.
         allow_stdin: answer the cell's ``input()`` from our standard input.
         shown: where what it gives goes; this terminal by default.
 
@@ -102,10 +123,10 @@ def run_cell(
         kernel.start_channels(hb=False, control=False)
         cell = _Cell(info, kernel, shown or Shown(), allow_stdin=allow_stdin)
         cell.wait_until_heard()
-        status = cell.run(code)
-        while status == "aborted":  # by an error in somebody else's cell before it
-            status = cell.run(code)
-    return status == "ok"
+        reply = cell.run(source)
+        while reply["status"] == "aborted":  # by an error in somebody else's cell before it
+            reply = cell.run(source)
+    return _exit_status(source, reply)
 
 
 class _Cell:
@@ -140,11 +161,9 @@ class _Cell:
             if time.monotonic() > deadline:
                 raise RequestError("run the cell", f"no answer within {_CONNECT:g} s")
 
-    def run(self, code: str) -> str:
-        """Run and follow the cell to its end: ``ok``, ``error`` or ``aborted``."""
-        self._request = self._kernel.execute(
-            code, allow_stdin=self._allow_stdin, stop_on_error=False
-        )
+    def run(self, source: Source) -> dict[str, Any]:
+        """Run and follow the cell to its end; what it answers."""
+        self._request = self._send(source)
         self._running = self._idle = False
         self._reply: dict[str, Any] | None = None
         while self._reply is None or not self._idle:
@@ -152,9 +171,25 @@ class _Cell:
                 self._turn()
             except KeyboardInterrupt:
                 self._interrupt()
-        if self._reply["status"] == "error" and not self._shown_error:
+        if _has_exited(source, self._reply):
+            self._shown.exited(_exit_status(source, self._reply))
+        elif self._reply["status"] == "error" and not self._shown_error:
             self._shown.error(self._reply)
-        return str(self._reply["status"])
+        return self._reply
+
+    def _send(self, source: Source) -> str:
+        content = {
+            "code": source.code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": self._allow_stdin,
+            "stop_on_error": False,
+        }
+        metadata = {} if source.script is None else {"hostkernel": source.script}
+        request = self._kernel.session.msg("execute_request", content, metadata=metadata)
+        self._kernel.shell_channel.send(request)
+        return str(request["header"]["msg_id"])
 
     def _turn(self) -> None:
         ready = dict(self._poller.poll(_LOOK))
@@ -205,6 +240,19 @@ class _Cell:
     def _check_alive(self) -> None:
         if not is_reachable(self._info):
             raise RequestError("finish the cell", "it is gone; its host may have ended or crashed")
+
+
+def _has_exited(source: Source, reply: dict[str, Any]) -> bool:
+    return source.script is not None and reply.get("ename") == _EXIT
+
+
+def _exit_status(source: Source, reply: dict[str, Any]) -> int:
+    if reply["status"] == "ok":
+        return 0
+    if _has_exited(source, reply) and str(reply["evalue"]).isdecimal():
+        return int(reply["evalue"])
+    is_script = source.script is not None and "file" in source.script
+    return _INTERRUPTED if is_script and reply["ename"] == "KeyboardInterrupt" else FAILED
 
 
 def _ask_user(prompt: str, *, secret: bool) -> str:

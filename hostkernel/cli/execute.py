@@ -4,28 +4,40 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from . import quick
 from .completion import complete_host
-from .failures import FAILED
 from .selection import KernelOption
+from .sources import is_notebook, sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hostkernel.registry import RunningKernel
 
+    from .sources import Source
+
 __all__ = ["app"]
 
 app = typer.Typer(add_completion=False)
 
 
-@app.command(no_args_is_help=True)
+class _Command(TyperCommand):
+    """Behind a script all is the script's, as in ``python FILE ARGS``; not behind a notebook."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.allow_interspersed_args = False
+        given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        ctx.allow_interspersed_args = given.get("code") is None and is_notebook(given.get("file"))
+        return super().parse_args(ctx, args)
+
+
+@app.command(cls=_Command, no_args_is_help=True)
 def execute(
     file: Annotated[
         str | None,
@@ -33,7 +45,10 @@ def execute(
     ] = None,
     args: Annotated[
         list[str] | None,
-        typer.Argument(metavar="HOST ARGS", help="With --host: for the host, after a --."),
+        typer.Argument(
+            metavar="ARGS",
+            help="For the script, as its sys.argv; behind a notebook, after a --, for the host.",
+        ),
     ] = None,
     code: Annotated[str | None, typer.Option("-c", "--code", help="The code itself.")] = None,
     output: Annotated[
@@ -49,6 +64,14 @@ def execute(
             autocompletion=complete_host,
         ),
     ] = None,
+    host_args: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--host-arg",
+            metavar="ARG",
+            help="With --host: for the host, such as a document; may be repeated.",
+        ),
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="With --host: change a setting."),
@@ -59,46 +82,57 @@ def execute(
 ) -> None:
     """Run code in a running kernel; the exit status is the code's.
 
-    Output appears as it comes, input() asks here, Ctrl-C interrupts.
+    Options come before a script: what is behind it is the script's own. Output appears as it
+    comes, input() asks here, Ctrl-C interrupts.
     """
-    _refuse_nonsense(file, code, output, kernel, host, bool(args or overrides), as_json)
-    cells = _cells(file, code)
+    rest = [*([file] if file is not None and code is not None else ()), *(args or ())]
+    file = file if code is None else None
+    for_host = [*(host_args or ()), *(rest if is_notebook(file) else ())]
+    _refuse_nonsense(file, code, output, kernel, host, bool(for_host or overrides), as_json)
+    work = sources(file, code, rest)
     notebook = _notebook(Path(str(file))) if output is not None else None
     # Standard input cannot be both the code and the answers to input(); nor does a program answer.
     allow_stdin = file != "-" and not as_json
-    work = _Work(cells, notebook, output, allow_stdin=allow_stdin, as_json=as_json)
+    job = _Job(work, notebook, output, allow_stdin=allow_stdin, as_json=as_json)
     quick.end()
     if host is None:
         from hostkernel.registry import find
 
-        work.run(find(kernel))
+        job.run(find(kernel))
     else:
         from .batch import started
 
-        with started(host, overrides or (), tuple(args or ())) as there:
-            work.run(there)
+        with started(host, overrides or (), tuple(for_host)) as there:
+            job.run(there)
+    if job.status:
+        raise typer.Exit(job.status)
 
 
-class _Work:
+class _Job:
     """What to run, read before anything is started."""
 
     def __init__(
         self,
-        cells: Sequence[str],
+        work: Sequence[Source],
         notebook: object,
         output: Path | None,
         *,
         allow_stdin: bool,
         as_json: bool,
     ) -> None:
-        self._cells = cells
+        self._work = work
         self._notebook = notebook
         self._output = output
         self._allow_stdin = allow_stdin
         self._as_json = as_json
+        self.status = 0
 
     def run(self, kernel: RunningKernel) -> None:
-        """Run it there; what fails has been shown, and ends the command."""
+        """Run it there, until one of it fails.
+
+        Raises:
+            Exit: it failed by an error, which has been shown.
+        """
         if self._output is not None:
             from hostkernel.jupyter import notebook
 
@@ -107,14 +141,14 @@ class _Work:
         from .cell import Collected, Shown, run_cell
 
         shown = Collected() if self._as_json else Shown()
-        succeeded = all(
-            run_cell(kernel.info, cell, allow_stdin=self._allow_stdin, shown=shown)
-            for cell in self._cells
-        )
+        for source in self._work:
+            self.status = run_cell(kernel.info, source, allow_stdin=self._allow_stdin, shown=shown)
+            if self.status:
+                break
         if isinstance(shown, Collected):
             print(json.dumps({"kernel": kernel.id, **shown.content()}, indent=2))
-        if not succeeded:
-            raise typer.Exit(FAILED)
+        if shown.has_failed:
+            raise typer.Exit(self.status)
 
 
 def _refuse_nonsense(
@@ -132,36 +166,13 @@ def _refuse_nonsense(
     elif kernel is not None and host is not None:
         message = "give one of -k KERNEL, --host NAME"
     elif for_host and host is None:
-        message = "--set and HOST ARGS go with --host NAME"
-    elif output is not None and not str(file).endswith(".ipynb"):
+        message = "--set and arguments for the host go with --host NAME"
+    elif output is not None and not is_notebook(file):
         message = "-o goes with a notebook"
     elif output is not None and as_json:
         message = "give one of -o OUT.ipynb, --json"
     if message:
         raise typer.BadParameter(message)
-
-
-def _cells(file: str | None, code: str | None) -> Sequence[str]:
-    if code is not None:
-        return [code]
-    if file == "-":
-        return [sys.stdin.read()]
-    path = Path(str(file))
-    return _code_cells(path) if path.suffix == ".ipynb" else [_read(path)]
-
-
-def _code_cells(path: Path) -> list[str]:
-    try:
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-        code = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
-    except OSError as error:
-        message = f"{path} cannot be read: {error.strerror}"
-        raise typer.BadParameter(message) from error
-    except (ValueError, KeyError, TypeError) as error:
-        message = f"{path} is no notebook of format 4"
-        raise typer.BadParameter(message) from error
-    texts = ["".join(source) for source in code]
-    return [text for text in texts if text.strip()]
 
 
 def _notebook(path: Path) -> object:
@@ -172,15 +183,3 @@ def _notebook(path: Path) -> object:
     from hostkernel.jupyter import notebook
 
     return notebook.read(path)
-
-
-def _read(path: Path) -> str:
-    from tokenize import open as open_source
-
-    try:
-        with open_source(path) as stream:
-            return stream.read()
-    except (OSError, SyntaxError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        message = f"{path} cannot be read: {reason}"
-        raise typer.BadParameter(message) from error

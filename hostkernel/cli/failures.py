@@ -36,6 +36,9 @@ def say(text: str) -> None:
 
 def explain(error: HostkernelError) -> int:
     """Say what went wrong; the exit status for it."""
+    if isinstance(error, errors.ScriptError):  # as Python would have said it
+        sys.stderr.write(error.traceback or "")
+        return error.status or 0
     lines = _launch_lines(error) if isinstance(error, errors.LaunchError) else [str(error)]
     say("hostkernel: " + "\n".join(lines))
     if isinstance(error, _USAGE_ERRORS):

@@ -138,7 +138,7 @@ def _become(prepared: Prepared, launch: Launch, orders: Orders) -> int:
     report = Here()
     os.environ.update(launch.env)
     try:
-        bootstrap.bring_up(
+        return bootstrap.bring_up(
             prepared.host, prepared.settings, prepared.plugins, orders.content(), report
         )
     except HostkernelError:
@@ -154,7 +154,6 @@ def _become(prepared: Prepared, launch: Launch, orders: Orders) -> int:
             traceback=trouble.traceback,
             hint=trouble.hint,
         ) from error
-    return 0
 
 
 def _detach(prepared: Prepared, launch: Launch, orders: Orders) -> int:
@@ -189,6 +188,7 @@ def _stay_with(prepared: Prepared, launch: Launch, orders: Orders) -> int:
 def _start(
     prepared: Prepared, launch: Launch, orders: Orders, signals: Signals, log: Path | None = None
 ) -> Started:
+    from hostkernel.launch.answer import why_no_answer
     from hostkernel.launch.starter import start_with_its_python
 
     from .panel import Spinner, show_panel
@@ -203,6 +203,10 @@ def _start(
             on_step=spinner.step,
             around_output=spinner.hidden,
         )
+        spinner.step("waiting for its first answer")
+        trouble = why_no_answer(started, signals)
     pid = started.process.pid if started.process else started.child.pid
     show_panel(orders.host, pid, started.kernel_id, started.connection_file)
+    if trouble is not None:
+        say(f"hostkernel: {orders.host}: {trouble}")
     return started

@@ -19,6 +19,7 @@ HostkernelError
 │   ├── KernelTimeoutError        the main thread did not take a call in time
 │   └── RequestError              a running kernel did not do what it was asked from outside
 ├── LaunchError                   the host did not start, or started without its kernel
+│   └── ScriptError               its script ended before the kernel was up
 ├── KernelspecError               a kernelspec cannot be written or removed
 ├── LogError                      there is no log of what was asked for
 ├── MissingExtraError             a command needs a package that is not installed
@@ -37,6 +38,7 @@ from .hosts import (
     HostNotFoundError,
     HostVetoError,
     LaunchError,
+    ScriptError,
     ScriptNotFoundError,
     UnknownHostError,
 )
@@ -73,6 +75,7 @@ __all__ = [
     "PluginError",
     "Problem",
     "RequestError",
+    "ScriptError",
     "ScriptNotFoundError",
     "SelectionError",
     "ShellExistsError",

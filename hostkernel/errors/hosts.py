@@ -19,6 +19,7 @@ __all__ = [
     "HostNotFoundError",
     "HostVetoError",
     "LaunchError",
+    "ScriptError",
     "ScriptNotFoundError",
     "UnknownHostError",
 ]
@@ -37,12 +38,14 @@ class UnknownHostError(HostError):
         known: the hosts there are.
         nearest: the one that was probably meant.
         broken: the plugins that were left out, and may be the ones that bring it.
+        hint: what to do about it.
     """
 
     name: str | None
     known: Sequence[str]
     nearest: str | None = None
     broken: Sequence[PluginError] = ()
+    hint: str | None = None
 
     def __str__(self) -> str:
         what = (
@@ -53,7 +56,7 @@ class UnknownHostError(HostError):
         guess = f" Did you mean {self.nearest}?" if self.nearest else ""
         known = f" Known: {', '.join(self.known) or 'none'}"
         left_out = "".join(f"\n  left out: {problem}" for problem in self.broken)
-        return what + guess + known + left_out
+        return what + guess + known + left_out + (f"\n{self.hint}" if self.hint else "")
 
 
 @dataclass(eq=False)
@@ -140,3 +143,11 @@ class LaunchError(HostkernelError):
         if self.hint:
             parts.append(self.hint)
         return "\n".join(parts)
+
+
+@dataclass(eq=False)
+class ScriptError(LaunchError):
+    """The script that the host was to run ended before its kernel was up.
+
+    ``traceback`` is what Python prints of it, ``status`` the exit status.
+    """

@@ -8,11 +8,13 @@ user's shell or Jupyter server.
 
 from .adapter import Host
 from .launching import Finding, Installation, Launch, LaunchRequest
-from .loop import HostLoop, Kernel, Tick
-from .scripts import run_script, script_path
+from .loop import ExceptHook, HostLoop, Kernel, Tick
+from .scripts import ScriptEnd, run_script, script_path
 from .settings import HostPaths, HostSettings
+from .strays import guard, guarded
 
 __all__ = [
+    "ExceptHook",
     "Finding",
     "Host",
     "HostLoop",
@@ -22,7 +24,10 @@ __all__ = [
     "Kernel",
     "Launch",
     "LaunchRequest",
+    "ScriptEnd",
     "Tick",
+    "guard",
+    "guarded",
     "run_script",
     "script_path",
 ]

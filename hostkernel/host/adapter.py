@@ -8,6 +8,8 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from hostkernel.processes import is_plain_python
+
 from .launching import Finding, Installation, Launch, LaunchRequest
 from .settings import HostPaths, HostSettings
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
     from hostkernel.errors import LaunchError
 
-    from .loop import HostLoop, Kernel
+    from .loop import ExceptHook, HostLoop, Kernel
 
 __all__ = ["Host"]
 
@@ -93,12 +95,33 @@ class Host:
         """Called inside, on the main thread: entered around each slice that has work."""
         return nullcontext()
 
+    def interrupted(self) -> None:
+        """Called inside, on any thread, when a running cell is interrupted.
+
+        The cell gets its KeyboardInterrupt anyway, once it is in Python. Override this where
+        it may wait for what the application can end: a dialog that it has opened, a task with a
+        way to cancel it. What the application itself has opened or begun is none of the cell's.
+        """
+
     def title(self) -> str | None:
         """Called inside, on the main thread: the open document's name."""
         return None
 
     def veto(self) -> str | None:
         """Called inside, before anything is touched: a reason not to start, or None."""
+        return None
+
+    def excepthook(self) -> ExceptHook | None:
+        """Called inside, on the main thread, before each cell until it returns something.
+
+        For an application that ends by an error in a callback that nobody catches. Between cells
+        ``sys.excepthook`` is the application's; from the first cell to the stop the kernel then
+        keeps a hook there that shows the errors of cells' code to their client.
+
+        Returns:
+            What to call for all other errors, with the arguments of ``sys.excepthook``. None
+            leaves ``sys.excepthook`` alone.
+        """
         return None
 
     def on_exit(self, callback: Callable[[], None]) -> Callable[[], None] | None:
@@ -211,7 +234,7 @@ class Host:
         """
         import platformdirs
 
-        if Path((*sys.orig_argv, "")[0]).name.startswith(("python", "pypy")):
+        if is_plain_python():
             return None
         data = platformdirs.user_data_path("hostkernel", appauthor=False)
         python = f"python{sys.version_info.major}.{sys.version_info.minor}"

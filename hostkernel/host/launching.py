@@ -54,6 +54,9 @@ class Launch:
         windowed: True where the host shows a window that its user works in. Such a host
             outlives the terminal or server that started it.
         orderly: the exit statuses with which the host ends in good order.
+        python: ``"3.11"``: the minor version of the Python inside, if it can be told; by default
+            that of the installation. Packages for another one than ours are fetched before the
+            host is started, where else its first start would end by saying which it is.
     """
 
     argv: tuple[str, ...] = ()
@@ -62,6 +65,7 @@ class Launch:
     in_process: bool = False
     windowed: bool = False
     orderly: frozenset[int] = frozenset({0})
+    python: str | None = None
 
 
 @dataclass(frozen=True)

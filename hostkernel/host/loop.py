@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
@@ -10,10 +11,13 @@ if TYPE_CHECKING:
 
     from .adapter import Host
 
-__all__ = ["HostLoop", "Kernel", "Tick"]
+__all__ = ["ExceptHook", "HostLoop", "Kernel", "Tick"]
 
 Tick = Callable[[], float | None]
 """Run one slice of the kernel; the seconds until it wants the next, None for "when woken"."""
+
+ExceptHook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
+"""What ``sys.excepthook`` is: called with the type, the error and its traceback."""
 
 
 class Kernel(Protocol):
@@ -69,7 +73,10 @@ class HostLoop:
         raise NotImplementedError
 
     def wake(self) -> None:
-        """Called inside, from any thread: call ``tick`` once, soon, on the main thread."""
+        """Called inside, from any thread: call ``tick`` once, soon, on the main thread.
+
+        Called again after a while if no tick has followed.
+        """
         raise NotImplementedError
 
     def stop(self) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import sys
+import traceback
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hostkernel.errors import ScriptNotFoundError
+from hostkernel.errors import HostkernelError, ScriptNotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import CodeType, TracebackType
 
-__all__ = ["run_script", "script_path"]
+__all__ = ["ScriptEnd", "run_script", "script_path"]
+
+_INTERRUPTED = 130  # as a shell says it
 
 
 def script_path(args: Sequence[str]) -> Path:
@@ -51,12 +56,73 @@ def run_script(args: Sequence[str], *, before: Callable[[], object] = lambda: No
             kernel.serve()
     """
     path = script_path(args)
-    code = compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+    code = _compile(path)
     main = ModuleType("__main__")
     main.__file__ = str(path)
     sys.argv = list(args)
     if not sys.flags.safe_path:
-        sys.path.insert(0, str(path.parent))
+        # Python, too, looks for modules where the file really is, past symbolic links.
+        sys.path.insert(0, str(path.resolve().parent))
     sys.modules["__main__"] = main
     before()
-    exec(code, main.__dict__)
+    _execute(code, main.__dict__)
+
+
+def _compile(path: Path) -> CodeType:
+    return compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+
+
+def _execute(code: CodeType, namespace: dict[str, Any]) -> None:
+    exec(code, namespace)
+
+
+@dataclass(frozen=True)
+class ScriptEnd:
+    """The end of a script by what it raised, as Python would report it.
+
+    Attributes:
+        error: what :func:`run_script` raised.
+        frames: its traceback from the script's own first frame on.
+    """
+
+    error: BaseException
+    frames: TracebackType | None
+
+    @classmethod
+    def of(cls, error: BaseException) -> ScriptEnd | None:
+        """The end that ``error`` is; None where it came from elsewhere, or explains itself."""
+        if isinstance(error, HostkernelError):
+            return None
+        frames = error.__traceback__
+        while frames is not None:
+            if frames.tb_frame.f_code in {_compile.__code__, _execute.__code__}:
+                return cls(error, frames.tb_next)
+            frames = frames.tb_next
+        return None
+
+    @property
+    def status(self) -> int:
+        """The exit status."""
+        if isinstance(self.error, KeyboardInterrupt):
+            return _INTERRUPTED
+        code = self.error.code if isinstance(self.error, SystemExit) else 1
+        return (code or 0) & 0xFF if code is None or isinstance(code, int) else 1
+
+    @property
+    def text(self) -> str:
+        """What Python prints; nothing where the script has exited by a number, or by Ctrl-C."""
+        if isinstance(self.error, KeyboardInterrupt):
+            return ""
+        if isinstance(self.error, SystemExit):
+            code = self.error.code
+            return "" if code is None or isinstance(code, int) else f"{code!s}\n"
+        return "".join(traceback.format_exception(type(self.error), self.error, self.frames))
+
+    def show(self) -> None:
+        """Print it to stderr; an error goes to ``sys.excepthook``, which may be the script's."""
+        if isinstance(self.error, (KeyboardInterrupt, SystemExit)):
+            sys.stderr.write(self.text)
+        else:
+            # Python's own hook looks at the error for its traceback.
+            error = self.error.with_traceback(self.frames)
+            sys.excepthook(type(error), error, self.frames)

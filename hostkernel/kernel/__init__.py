@@ -90,4 +90,6 @@ def _manager(name: str | None, config: Path | None, overrides: Sequence[str]) ->
     plugins = Plugins.load(chosen.paths, chosen.disable)
     settings = tables.validate(plugins.hosts, plugins.problems)
     adapter = plugins.host_class(name) if name else plugins.detect()
-    return HostKernelManager(adapter(settings.for_host(adapter)), settings, plugins)
+    assumed = not name and bool(vars(adapter).get("fallback"))
+    host = adapter(settings.for_host(adapter))
+    return HostKernelManager(host, settings, plugins, assumed=assumed)

@@ -245,7 +245,7 @@ class HostKernelApp(IPKernelApp):
     def reset_io(self) -> None:
         """Original: puts back ``sys.__stdout__``, not what the host had."""
         for stream in self.owner.streams:
-            stream.close()
+            stream.release()
 
     def close_all(self) -> None:
         """Close what there is; a start that failed half-way leaves parts of it."""

@@ -6,17 +6,20 @@ import os
 import signal
 import socket
 import threading
-from functools import cache
+import traceback
+from contextlib import contextmanager, nullcontext, suppress
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from . import signals
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from types import FrameType
 
-__all__ = ["SignalHandlers", "leave_to_forked_children"]
+__all__ = ["SignalHandlers", "leave_to_forked_children", "raised_by_the_program"]
 
 _DEFAULTS: dict[int, Any] = {signal.SIGINT: signal.default_int_handler}  # SIG_DFL for all others
 _forking = threading.local()
@@ -48,6 +51,79 @@ def leave_to_forked_children(numbers: tuple[int, ...]) -> None:
     os.register_at_fork(before=block, after_in_parent=put_back, after_in_child=leave)
 
 
+def raised_by_the_program() -> Callable[[BaseException], bool]:
+    """Tell what signal handlers raise that are set now, and so by the program, not by cells."""
+    handlers = (signal.getsignal(number) for number in signal.valid_signals())
+    codes = frozenset(map(_code_of, handlers))
+
+    def is_raised_there(error: BaseException) -> bool:
+        return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
+
+    return is_raised_there
+
+
+def _code_of(handler: object) -> object:
+    while isinstance(handler, partial):
+        handler = handler.func
+    if not callable(handler):  # what C handles, or nobody
+        return None
+    code = getattr(handler, "__code__", None)
+    return code or getattr(type(handler).__call__, "__code__", None)
+
+
+class _WakeupPair:
+    """A socket pair whose near end is the process's wakeup descriptor while it is ours.
+
+    Others save what they find there and put it back when they are done (asyncio, trio, the
+    event loops of plotting libraries): a pair whose turn may come again is kept open, and is
+    the next kernel's.
+    """
+
+    _kept: _WakeupPair | None = None
+
+    def __init__(self) -> None:
+        self.near, self.far = socket.socketpair()
+        self.near.setblocking(False)
+        self.far.setblocking(False)
+        self._before = -1
+
+    @classmethod
+    def take(cls) -> _WakeupPair:
+        """A pair, in force from now on."""
+        pair, cls._kept = cls._kept or cls(), None
+        before = signal.set_wakeup_fd(pair.near.fileno(), warn_on_full_buffer=False)
+        pair._before = -1 if before == pair.near.fileno() else before
+        return pair
+
+    def give_back(self) -> None:
+        """Put back what was there, if this is in force; else it stays open. Main thread."""
+        if _replace_wakeup(self.near.fileno(), self._before):
+            self.near.close()
+            self.far.close()
+        else:
+            type(self)._kept = self
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """While inside, what was there before is in force. Main thread."""
+        ours = self.near.fileno()
+        if not _replace_wakeup(ours, self._before):
+            yield
+            return
+        try:
+            yield
+        finally:
+            _replace_wakeup(self._before, ours)
+
+
+def _replace_wakeup(old: int, new: int) -> bool:
+    """Make ``new`` the wakeup descriptor if ``old`` is; whether it was."""
+    found = signal.set_wakeup_fd(-1)
+    with suppress(OSError, ValueError):  # its owner has closed it since
+        signal.set_wakeup_fd(new if found == old else found, warn_on_full_buffer=False)
+    return found == old
+
+
 class SignalHandlers:
     """Handlers that work also while the main thread waits in C, inside somebody's main loop.
 
@@ -69,12 +145,9 @@ class SignalHandlers:
         self._called = called
         self._loop = loop
         self._closed = False
-        self._near, self._far = socket.socketpair()
-        self._near.setblocking(False)
-        self._far.setblocking(False)
-        loop.add_reader(self._far, self._drain)
+        self._pair: _WakeupPair | None = _WakeupPair.take()
+        loop.add_reader(self._pair.far, self._drain, self._pair.far)
         self._before = {number: self._take(number) for number in numbers}
-        self._wakeup = signal.set_wakeup_fd(self._near.fileno(), warn_on_full_buffer=False)
 
     def _take(self, number: int) -> tuple[Any, bytes]:
         action = signals.action(number)
@@ -87,8 +160,10 @@ class SignalHandlers:
         else:
             self._called(number)
 
-    def _drain(self) -> None:
-        self._far.recv(4096)
+    @staticmethod
+    def _drain(far: socket.socket) -> None:
+        with suppress(BlockingIOError):
+            far.recv(4096)
 
     def close(self) -> None:
         """Put the handlers back that were there.
@@ -96,17 +171,27 @@ class SignalHandlers:
         On the loop's thread. Only the main thread can set handlers: off it, they are put back
         when one of the signals comes.
         """
-        self._loop.remove_reader(self._far)
+        if self._pair is not None:
+            self._loop.remove_reader(self._pair.far)
         self._closed = True
         if threading.current_thread() is threading.main_thread():
             self._put_back()
 
+    def cell_runs(self) -> AbstractContextManager[None]:
+        """To be entered for a step of a cell: Python runs handlers by itself there.
+
+        What a cell runs takes a descriptor of somebody else's for a collision (trio).
+        """
+        if self._pair is None or threading.current_thread() is not threading.main_thread():
+            return nullcontext()
+        return self._pair.aside()
+
     def _put_back(self) -> None:
-        signal.set_wakeup_fd(self._wakeup)
+        pair, self._pair = self._pair, None
+        if pair is not None:
+            pair.give_back()
         for number, (handler, action) in self._before.items():
             if signal.getsignal(number) == self._handle:
                 # None stands for a handler from C, which only its action brings back.
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
                 signals.restore(number, action)
-        self._near.close()
-        self._far.close()

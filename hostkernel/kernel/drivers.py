@@ -18,15 +18,26 @@ import asyncio
 import contextvars
 import logging
 import threading
-import time
 from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from .pump import Pump, PumpSelector, outer_loop_aside, run_loop
+from hostkernel.host.strays import note_stray
+
+from .clock import monotonic
+from .pump import (
+    BrokenLoopError,
+    Pump,
+    PumpSelector,
+    never,
+    outer_loop_aside,
+    run_loop,
+)
+from .residue import Patch
+from .session_loop import Session, SessionLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
     from hostkernel.host import HostLoop
 
@@ -60,6 +71,29 @@ class Driver(ABC):
         0 where the loop waits, or where a step may be the host's own.
         """
         return 0.0
+
+    def join_session(self, session: Session) -> Callable[[], object]:
+        """Run what descends from cells as steps of the session, as far as the loop allows.
+
+        Returns:
+            A function that ends it.
+        """
+        loop = self.loop
+        if isinstance(loop, SessionLoop):
+            loop.session = session
+        return lambda: None
+
+    @property
+    def plumbing(self) -> Iterable[str]:
+        """The modules whose functions the host's loop calls, to have the kernel run."""
+        return ()
+
+    def turn_inside(self) -> None:
+        """Have the host's loop take a turn, also a nested one inside of a cell. Any thread."""
+
+    def turned_inside(self, since: float) -> bool:  # noqa: ARG002
+        """Whether it has had one inside of a cell since that moment."""
+        return False
 
     @abstractmethod
     def run(self, function: Callable[[], None]) -> None:
@@ -97,6 +131,19 @@ class Driver(ABC):
         """Whether the host sleeps in C, and a signal cuts that sleep short."""
         return False
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether what runs the loop is there. Any thread."""
+        return True
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the host was asked for a turn a while ago and gave none. Any thread."""
+        return False
+
+    def look_after(self) -> None:
+        """Revive what asks the host for turns, should it have died. Any thread."""
+
     def start(self, send_wake: Callable[[], None]) -> None:
         """Begin to run the loop, now that the kernel is set up. Where :meth:`run` was called.
 
@@ -114,17 +161,24 @@ class Driver(ABC):
 
     def _close_own_loop(self) -> None:
         self._closing = True
+        self.loop.set_exception_handler(_tell_of_failures)
         self.settle(_cancel_all(self.loop))
         self.settle(self.loop.shutdown_asyncgens())
         self.loop.close()
 
 
 def _seconds_since(moment: float | None) -> float:
-    return 0.0 if moment is None else time.monotonic() - moment
+    return 0.0 if moment is None else monotonic() - moment
 
 
 async def _as_coroutine(function: Callable[[], None]) -> None:
     function()
+
+
+def _tell_of_failures(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # Requests that still wait are cancelled, and upstream looks for their results.
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
 
 
 async def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
@@ -160,6 +214,10 @@ class PumpedDriver(Driver):
     def step_seconds(self) -> float:
         return _seconds_since(self._pump.selector.busy_since) if self._pump.ticking else 0.0
 
+    def join_session(self, session: Session) -> Callable[[], object]:
+        self._pump.selector.nested = lambda: session.inside
+        return super().join_session(session)
+
     def run(self, function: Callable[[], None]) -> None:
         self.settle(_as_coroutine(function))
 
@@ -167,8 +225,31 @@ class PumpedDriver(Driver):
     def sleeps(self) -> bool:
         return self._host_loop.sleeps
 
+    @property
+    def is_alive(self) -> bool:
+        return self._pump.is_alive
+
+    @property
+    def is_overdue(self) -> bool:
+        return self._pump.is_overdue
+
+    def look_after(self) -> None:
+        self._pump.look_after()
+
     async def fresh_turn(self) -> None:
         await self._pump.fresh_slice()
+
+    @property
+    def plumbing(self) -> Iterable[str]:
+        loops = (cls.__module__ for cls in type(self._host_loop).__mro__[:-1])
+        return {Pump.__module__, *loops}
+
+    def turn_inside(self) -> None:
+        if self._pump.ticking:
+            self._wake()
+
+    def turned_inside(self, since: float) -> bool:
+        return self._pump.reentered_at > since
 
     def start(self, send_wake: Callable[[], None]) -> None:
         self._send_wake = send_wake
@@ -204,7 +285,7 @@ class ServedDriver(Driver):
 
     def __init__(self) -> None:
         self._selector = PumpSelector()
-        self.loop = asyncio.SelectorEventLoop(self._selector)
+        self.loop = SessionLoop(self._selector)
         self.thread = threading.get_ident()
         self._deferred: deque[Callable[[], None]] = deque()
         self._stepping = False
@@ -220,16 +301,30 @@ class ServedDriver(Driver):
     def run(self, function: Callable[[], None]) -> None:
         self.settle(_as_coroutine(function))
 
-    def serve(self) -> None:
-        """Run the loop until the kernel is stopped."""
+    def serve(self, ends: Callable[[BaseException], bool] = never) -> None:
+        """Run the loop until the kernel is stopped.
+
+        Args:
+            ends: whether an exception may end it before, and be raised.
+        """
         while not self.loop.is_closed():
-            self._stepping = True
             try:
-                run_loop(self.loop)
-            finally:
-                self._stepping = False
-            while self._deferred:
-                self._run_apart(self._deferred.popleft())
+                self._serve_once(ends)
+            except BrokenLoopError:
+                raise
+            except BaseException as error:
+                if self.loop.is_closed() or ends(error):
+                    raise
+                note_stray(error)
+
+    def _serve_once(self, ends: Callable[[BaseException], bool]) -> None:
+        self._stepping = True
+        try:
+            run_loop(self.loop, ends)
+        finally:
+            self._stepping = False
+        while self._deferred:
+            self._run_apart(self._deferred.popleft())
 
     @staticmethod
     def _run_apart(function: Callable[[], None]) -> None:
@@ -267,6 +362,10 @@ class ThreadDriver(Driver):
         self._served = ServedDriver()
         made.set()
         self._served.serve()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
 
     @property
     def in_step(self) -> bool:
@@ -318,6 +417,17 @@ class SharedDriver(Driver):
     @property
     def in_step(self) -> bool:
         return False
+
+    def join_session(self, session: Session) -> Callable[[], object]:
+        # The loop is the host's, which may have a class of its own: only errors are looked at.
+        def watch(handle_error: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
+            def watching(context: dict[str, Any]) -> None:
+                if not session.told(context):
+                    handle_error(context)
+
+            return watching
+
+        return Patch(self.loop, "call_exception_handler", watch).close
 
     def run(self, function: Callable[[], None]) -> None:
         # A context of its own: the kernel's context variables must not leak into the host's.

@@ -4,28 +4,44 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
+import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from IPython.core.interactiveshell import InteractiveShell
 
 from hostkernel.errors import ConnectionFileError
 
 # First: it imports ipykernel in a way that leaves the host's comms alone.
 from . import comms  # noqa: F401
 from .ctrl_c import SignalHandlers
+from .descriptors import StandardDescriptors
 from .endings import Ending, Endings
+from .forked_output import ForkedOutput
+from .forks import Forks
 from .interpreter import Interpreter
-from .interrupt import Interrupter, wake_signal
+from .interrupt import Interrupter
+from .late_errors import LateErrors
 from .namespace import CellsAsMain
 from .native import NativeOutput
-from .output import CellStream, Threads
-from .plots import inline_plots
-from .residue import Residue
+from .offspring import Offspring
+from .origins import Origins
+from .plots import gui_table, inline_plots
+from .private_signal import wake_signal
+from .residue import Patch, Residue
+from .root_log import RootLog
 from .session import KernelSession
+from .session_steps import SessionSteps
+from .shell import only_for_session
+from .swap import SessionNames
 from .tasks import CellTasks, in_a_cell
+from .threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from hostkernel.config.models import KernelSettings, Settings
     from hostkernel.host import Host, Kernel
@@ -33,11 +49,14 @@ if TYPE_CHECKING:
 
     from .drivers import Driver
     from .endpoint import Endpoint
+    from .output import CellStream
     from .requests import HostIPythonKernel
 
 __all__ = ["Embedding", "StopReport"]
 
 log = logging.getLogger("hostkernel.kernel")
+
+_PROMPTS = ("In : ", "...: ")  # IPython's
 
 
 @dataclass(frozen=True)
@@ -71,19 +90,25 @@ class Embedding:
         self.streams: tuple[CellStream, CellStream] | tuple[()] = ()
         self.interpreter: Interpreter
         self.interrupter: Interrupter
+        self.names: SessionNames
         self.residue: Residue
         self.threads: Threads
         self.endings = Endings(settings.kernel, self, carry_out)
+        self.forks: Forks
         self._manager = manager
         self.settings: KernelSettings = settings.kernel
         self._native: NativeOutput | None = None
         self._plugins = plugins
         self._endpoint = endpoint
         self._cell_tasks = CellTasks()
+        self._root_log = RootLog()
         self._undo = ExitStack()
         self._report: list[str] = []
         self._session: KernelSession
+        self._late_errors: LateErrors
         self._wake = _nothing
+        self._forked: ForkedOutput | None = None
+        self._handlers: SignalHandlers | None = None
         self._has_title = True
 
     @property
@@ -93,8 +118,8 @@ class Embedding:
 
     @property
     def is_alive(self) -> bool:
-        """Whether clients are being answered."""
-        return self._session.is_alive
+        """Whether clients are being answered. Any thread."""
+        return self._session.is_alive and self.driver.is_alive
 
     def send_wake(self) -> None:
         """Cut a sleep of the host's main thread short. Any thread."""
@@ -109,25 +134,48 @@ class Embedding:
         self._undo.callback(self._endpoint.close)
         self._keep_ledger()
         self._take_signals()
+        self._descriptors = StandardDescriptors()
+        self._undo.callback(self._descriptors.close)
+        self.names = SessionNames()
+        self._undo.callback(self.names.forget)
         self.threads = Threads()
+        self._undo.callback(lambda: self._report.extend(self.threads.close()))
+        self._offspring = Offspring(self.threads.of_cells)
         self._session = KernelSession(self)
         self._undo.callback(self._session.close)
+        self._undo.enter_context(gui_table())
         self.interpreter = Interpreter(self.host, self._in_a_cell)
         self._undo.callback(self.interpreter.close)
         info = self._session.start(self._endpoint.info)
         if self.settings.capture_native:
             self._native = NativeOutput(self.streams, live=not self.host.undisturbed)
             self._undo.callback(self._native.close)
-        self.interrupter.later = self._session.call_later
+        if hasattr(os, "register_at_fork"):
+            self._listen_to_children()
+        self._watch_cells()
+        self._undo.callback(self.forks.close)
         if self.driver.mode != "shared":  # there the loop is the host's
             self.driver.loop.set_task_factory(self._cell_tasks)
+        steps = SessionSteps(self, self._cell_tasks)
+        self._undo.callback(steps.end)
+        self._undo.callback(self.driver.join_session(steps))
         self._cells_as_main = CellsAsMain(lambda: self._session.namespace)
         self._undo.callback(self._cells_as_main.remove)
         self._cells_as_main.install()
+        self._late_errors = LateErrors(
+            self.host, lambda: self._session.namespace, self.kernel.tell_late
+        )
+        self._undo.callback(self._late_errors.close)
         self._furnish()
         self.residue.settle()
+        self._hide_shell()
         self._undo.callback(self.kernel.cancel_requests)
         self._endpoint.publish(info, host=self.host.name, title=self._title())
+        self._session.tell_file(str(self._endpoint.file))
+
+    def _hide_shell(self) -> None:
+        hidden = Patch(InteractiveShell, "initialized", only_for_session(self.threads))
+        self._undo.callback(lambda: self._report.extend(filter(None, [hidden.close()])))
 
     def watch_the_host(self, host_ends: Callable[[], None]) -> None:
         """Have ``host_ends`` called when the host ends, by its adapter's way and atexit."""
@@ -139,7 +187,8 @@ class Embedding:
 
     def handle_signals(self, numbers: Sequence[int], called: Callable[[int], None]) -> None:
         """Have ``called`` called for signals that end the process. On the main thread."""
-        self._undo.callback(SignalHandlers(numbers, self.driver.loop, called).close)
+        self._handlers = SignalHandlers(numbers, self.driver.loop, called)
+        self._undo.callback(self._handlers.close)
 
     def _keep_ledger(self) -> None:
         self.residue = Residue()
@@ -156,13 +205,69 @@ class Embedding:
             self._undo.callback(lambda: self._report.extend(wake.close()))
             self._wake = wake.send
 
+    def _watch_cells(self) -> None:
+        interrupter = self.interrupter
+        interrupter.later = self._session.call_later
+        interrupter.beyond = self._find_beyond
+        interrupter.watchers += (self._offspring, self._root_log)
+        self._undo.callback(self._root_log.clear)
+        origins = Origins(lambda: self._session.namespace, self.driver.plumbing)
+        self.forks = Forks(origins.is_cells)
+        if self.driver.mode == "pumped":
+            interrupter.watchers.append(origins)
+            interrupter.origins = origins
+            interrupter.is_nested = self.driver.turned_inside
+
+    def _find_beyond(self) -> Callable[[bool], None]:
+        # Before the cell is interrupted: a shell that it ends leaves orphans.
+        return partial(self._interrupt_beyond, self._offspring.living())
+
+    def _interrupt_beyond(self, processes: list[int], insists: bool) -> None:
+        self._offspring.interrupt(processes, insists=insists)
+        self.driver.turn_inside()
+        try:
+            self.host.interrupted()
+        except Exception:
+            log.exception("%s.interrupted() failed", type(self.host).__qualname__)
+
     def _in_a_cell(self) -> bool:
         return in_a_cell.get() or self.threads.parent() is not None
 
     def _furnish(self) -> None:
-        namespaces = self._plugins.collect("hostkernel_namespace", host=self.host)
-        extensions = self._plugins.collect("hostkernel_extensions", host=self.host)
-        self._session.furnish(namespaces, [name for names in extensions for name in names])
+        self._offer_names()
+        session = self._session
+        session.furnish(self._plugins.collect("hostkernel_namespace", host=self.host))
+        self._plugins.use("hostkernel_extensions", session.load_extension, host=self.host)
+
+    def _listen_to_children(self) -> None:
+        self._forked = ForkedOutput(self._write_for_child)
+        self._undo.callback(self._forked.close)
+        number, read = self._forked.fileno(), self._forked.read
+        if self.host.undisturbed:  # no other thread may run Python while a cell does
+            self.driver.loop.add_reader(number, read)
+            self._undo.callback(self.driver.loop.remove_reader, number)
+        else:
+            self._undo.callback(self._session.watch(number, read))
+        for stream in self.streams:
+            stream.forked = self._forked
+
+    def _write_for_child(self, name: str, header: Mapping[str, Any], text: str) -> None:
+        for stream in self.streams:
+            if stream.name == name:
+                stream.write_for(header, text)
+
+    def _offer_names(self) -> None:
+        kernel, shell = self.kernel, self.kernel.shell
+        self.threads.namespace = shell.user_ns
+        self.names.reset()
+        for stream in self.streams:
+            self.names.offer(f"sys.{stream.name}", stream)
+        self.names.offer("sys.modules.__main__", shell.user_module)
+        for number, prompt in enumerate(_PROMPTS, 1):  # where a debugger or a library looks
+            self.names.offer(f"sys.ps{number}", prompt)
+        self.names.offer("builtins.input", kernel.raw_input)
+        self.names.offer("builtins.get_ipython", shell.get_ipython)
+        self.names.offer("getpass.getpass", kernel.getpass)
 
     def _title(self) -> str | None:
         try:
@@ -177,8 +282,10 @@ class Embedding:
     def renew(self) -> None:
         """Soft restart: fresh namespace, shell and comms on the same sockets."""
         self._cell_tasks.cancel(keep=self.endings.tasks)
+        self._descriptors.heal()
+        self._root_log.clear()
         try:
-            with self.residue.renewing():
+            with self.residue.renewing(), self.threads.kernels_own_work():
                 self._session.renew()
                 self._furnish()
         finally:
@@ -209,16 +316,24 @@ class Embedding:
 
     @contextmanager
     def surroundings(self, parent: dict[str, Any]) -> Iterator[None]:
-        """A step of a cell runs: what it finds in the process besides the host's own."""
+        """A step of the session runs: what it finds in the process besides the host's own."""
+        if self.names.inside:  # a cell within a cell
+            yield
+            return
+        self.threads.latest = parent
         with ExitStack() as stack:
-            stack.enter_context(self.threads.cell(parent))
             if self._native is not None:
                 stack.enter_context(self._native.forwarded(parent))
             for stream in self.streams:
-                stack.enter_context(stream.installed())
+                stack.enter_context(stream.in_front_of(getattr(sys, stream.name)))
+            stack.enter_context(self.names.in_place())
             stack.enter_context(self.interpreter.named())
+            if self._handlers is not None:
+                stack.enter_context(self._handlers.cell_runs())
             stack.enter_context(inline_plots())
             yield
+            if self._forked is not None and self._forked.has_children:
+                self._forked.read()
 
     @property
     def title(self) -> str | None:
@@ -234,17 +349,30 @@ class Embedding:
         except (ConnectionFileError, OSError):
             log.exception("the title could not be written down")
 
+    @property
+    def is_overdue(self) -> bool:
+        """See :attr:`Driver.is_overdue`."""
+        return self.driver.is_overdue
+
+    def look_after_turns(self) -> None:
+        """See :meth:`Driver.look_after`."""
+        self.driver.look_after()
+
     async def fresh_turn(self) -> None:
         """See :meth:`Driver.fresh_turn`."""
         await self.driver.fresh_turn()
 
     def cell_begins(self, cell: str) -> None:
         """A cell is about to run."""
+        self._descriptors.cell_begins()
+        self._offspring.cell_begins()
         self._cells_as_main.install()
+        self._late_errors.watch()
         self._plugins.notify("hostkernel_pre_run_cell", kernel=self._manager, cell=cell)
 
     def cell_ended(self, cell: str, result: object) -> None:
         """A cell has run."""
+        self._descriptors.cell_ended()
         self.look_at_title()
         self._plugins.notify(
             "hostkernel_post_run_cell", kernel=self._manager, cell=cell, result=result

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Ending", "Endings"]
 
 _GRACE = 1.0  # seconds that an interrupted cell gets to answer
+_INSIST = (0.1, 0.3, 1.0, 1.0, 1.0)  # seconds from each time that it is insisted to the next
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,26 @@ class Endings:
         """Have it carried out soon. Any thread, any signal handler."""
         self._parts.driver.loop.call_soon_threadsafe(self._begin, ending)
         if not ending.patient:
+            self._insist_later(ending, self._parts.kernel.running, (_GRACE, *_INSIST))
             # Last: on the kernel's own thread this may raise KeyboardInterrupt right here.
             self._parts.interrupter.fire()
+
+    def _insist_later(
+        self, ending: Ending, running: frozenset[object], after: tuple[float, ...]
+    ) -> None:
+        later = self._parts.interrupter.later
+        if later is None or not running:
+            return
+        if after:
+            later(after[0], partial(self._insist, ending, running, after[1:]))
+        else:
+            self._parts.kernel.tell_that_it_waits(ending.action)
+
+    def _insist(self, ending: Ending, running: frozenset[object], after: tuple[float, ...]) -> None:
+        """Break a cell that has caught the interrupt, as often as it catches it. Control thread."""
+        if not running.isdisjoint(self._parts.kernel.running):
+            self._parts.interrupter.fire(insists=True)
+            self._insist_later(ending, running, after)
 
     def _begin(self, ending: Ending) -> None:
         task = asyncio.get_running_loop().create_task(self._wind_down(ending))
@@ -109,5 +128,5 @@ class Endings:
         task.add_done_callback(self.tasks.discard)
 
     async def _wind_down(self, ending: Ending) -> None:
-        await self._parts.kernel.quiesce(None if ending.patient else _GRACE)
+        await self._parts.kernel.quiesce(None if ending.patient else _GRACE + sum(_INSIST))
         self._parts.driver.defer(partial(self._carry_out, ending))

@@ -60,7 +60,8 @@ class Endpoint:
             ConnectionFileError: others could put another in its place.
             StartError: there is no private place for its sockets.
         """
-        return cls._ours(directory / connection_file_name(kernel_id), settings)
+        # Absolute: the program may change its working directory.
+        return cls._ours(directory.absolute() / connection_file_name(kernel_id), settings)
 
     @classmethod
     def _ours(cls, file: Path, settings: ConnectionSettings) -> Endpoint:

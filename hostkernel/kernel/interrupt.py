@@ -11,115 +11,38 @@ of it without Windows. It cuts short what Ctrl-C would, such as ``time.sleep``.
 
 from __future__ import annotations
 
-import _thread
 import ctypes
 import logging
 import signal
 import sys
 import threading
-import time
 from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Protocol
 
-from . import signals
+from .clock import monotonic
+from .private_signal import PrivateSignal, has_thread_signals
+from .pursuit import Pursuit, awaited_frames, inner_frames
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
     from types import FrameType
 
-__all__ = ["Cancel", "Interrupter", "PrivateSignal"]
+    from .origins import Origins
+
+__all__ = ["Cancel", "Interrupter"]
 
 log = logging.getLogger("hostkernel.kernel")
 
 _STUCK = 0.5  # seconds after which a step that is no cell is taken for an endless one
 _RESEND = (0.05, 0.2, 1.0)  # seconds from each sending of the signal to the next
 _GRACE = 1.0  # seconds that such a step gets, once somebody has asked
+_HOSTS_GRACE = 1.0  # seconds that code of the host's gets which the cell is inside of
 
 # Their default action is to do nothing, so that a late one is harmless.
 _INTERRUPT_CANDIDATES = ("SIGURG", "SIGCONT")
 _WINDOWS_CANDIDATES = ("SIGILL", "SIGTERM")  # which Windows itself never sends
-_WAKE_CANDIDATES = ("SIGWINCH", "SIGCONT", "SIGURG")
-
-
-class PrivateSignal:
-    """A signal nobody uses, with a Python handler of ours, sent to one thread.
-
-    Args:
-        candidates: names to choose from; the first whose action is the default is taken.
-        handler: called on the main thread.
-        restart: whether an interrupted system call goes on (SA_RESTART) or fails (EINTR).
-    """
-
-    def __init__(
-        self, candidates: tuple[str, ...], handler: Callable[[], None], *, restart: bool
-    ) -> None:
-        self._handler = handler
-        self._thread = threading.get_ident()
-        self.number = _free_signal(candidates)
-        if self.number is None:
-            return
-        self._before = signals.action(self.number)
-        signal.signal(self.number, self._called)
-        if _has_thread_signals():
-            signal.siginterrupt(self.number, not restart)
-        self._ours = signals.action(self.number)
-
-    def _called(self, _signum: int, _frame: FrameType | None) -> None:
-        self._handler()
-
-    def handles(self, number: int) -> bool:
-        """Whether Python's own C function handles ``number``, as far as can be told."""
-        return self.number is None or signals.is_like(number, self._ours)
-
-    def send(self) -> None:
-        """Send it to the thread that made this object; does nothing once closed."""
-        if self.number is None:
-            return
-        if _has_thread_signals():
-            signal.pthread_kill(self._thread, self.number)
-            return
-        _thread.interrupt_main(signal.Signals(self.number))
-        _end_sleep()
-
-    def close(self) -> list[str]:
-        """Put the action back as it was; a sentence if somebody has changed it since."""
-        number, self.number = self.number, None
-        if number is None:
-            return []
-        found = signals.action(number)
-        if signal.getsignal(number) != self._called:
-            return [_left_alone(number)]
-        # Python's view first: to C it says "default", whatever is in force.
-        signal.signal(number, signal.SIG_DFL)
-        signals.restore(number, self._before if found == self._ours else found)
-        return [] if found == self._ours else [_left_alone(number)]
-
-
-def _left_alone(number: int) -> str:
-    name = signal.Signals(number).name
-    return f"the handler of {name} was changed by somebody else and is left as it is"
-
-
-def _has_thread_signals() -> bool:
-    return hasattr(signal, "pthread_kill")
-
-
-def _end_sleep() -> None:
-    # What Ctrl-C sets on Windows, beside calling a handler; waited for by all that it ends.
-    if sys.platform == "win32":
-        event = ctypes.pythonapi._PyOS_SigintEvent
-        event.restype = ctypes.c_void_p
-        ctypes.windll.kernel32.SetEvent(ctypes.c_void_p(event()))
-
-
-def _free_signal(candidates: tuple[str, ...]) -> int | None:
-    for name in candidates:
-        number = getattr(signal, name, None)
-        if number is not None and signals.is_default(number):
-            return int(number)
-    return None
 
 
 class Cancel:
@@ -143,6 +66,16 @@ class Cancel:
         self._future.cancel()
 
 
+class Watcher(Protocol):
+    """Looks at the process around each step of a cell. On the kernel's thread."""
+
+    def step_begins(self) -> None:
+        """A cell, or a callback of one, is about to run."""
+
+    def step_ends(self) -> None:
+        """It has returned, or awaits."""
+
+
 class Interrupter:
     """Interrupts what the kernel runs. Made on the kernel's thread.
 
@@ -154,28 +87,99 @@ class Interrupter:
     Attributes:
         later: calls a function some seconds later, in another thread; called on any thread.
         cancel: for the cell that is suspended in an ``await``, if there is one.
+        origins: tells the host's code from the cells', where a cell may be inside of both.
+        watchers: are told when a step begins and ends that may be interrupted.
+        beyond: finds what the cell has started outside of Python, and gives a function that
+            has the interrupt reach it, called with whether to insist. Any thread.
+        is_nested: whether the host's loop has run inside the cell since a moment of
+            :func:`time.monotonic`.
     """
 
     def __init__(self, step_seconds: Callable[[], float]) -> None:
         self.cancel: Cancel | None = None
         self.later: Callable[[float, Callable[[], None]], None] | None = None
+        self.origins: Origins | None = None
+        self.watchers: list[Watcher] = []
+        self.beyond: Callable[[], Callable[[bool], object]] = lambda: bool
+        self.is_nested: Callable[[float], bool] = lambda _since: False
         self._step_seconds = step_seconds
         self._armed = False
         self._shielded = False
+        self._insists = False
+        self._pursuit: Pursuit | None = None
+        self._waits_since: float | None = None  # for the host's code that the cell is inside of
         self._ended_at = 0.0  # when a cell's step, or the kernel's own work, was last over
         self._sent = False
+        self._thrown = False
         self._thread = threading.get_ident()
         self._signal: PrivateSignal | None = None
+        self._lost: list[PrivateSignal] = []
         if threading.current_thread() is threading.main_thread():
-            names = _INTERRUPT_CANDIDATES if _has_thread_signals() else _WINDOWS_CANDIDATES
-            self._signal = PrivateSignal(names, self._raise, restart=False)
+            self._signal = self._own_signal()
 
-    def _raise(self) -> None:
+    def _own_signal(self) -> PrivateSignal:
+        names = _INTERRUPT_CANDIDATES if has_thread_signals() else _WINDOWS_CANDIDATES
+        return PrivateSignal(names, self._raise, restart=False)
+
+    # On the kernel's thread: an interrupt has come
+
+    def _raise(self, frame: FrameType | None) -> None:
         self._sent = False
         if self._armed or self._is_stuck:
-            raise KeyboardInterrupt
-        if self.cancel is not None:  # meanwhile the cell has come to an await
+            self._pursue(inner_frames(frame))
+        elif self.cancel is not None:  # meanwhile the cell has come to an await
             self._cancel(self.cancel)
+
+    def raise_here(self) -> None:
+        """Raise KeyboardInterrupt in the cell that runs now."""
+        self._pursue(inner_frames(sys._getframe(1)))
+
+    def _pursue(self, frames: list[FrameType]) -> None:
+        behind = self._behind_the_host(frames)
+        waits_since = self._waits_since
+        self._end_pursuit()
+        if behind and not self._may_break_the_host(waits_since):
+            self._waits_since = waits_since or monotonic()
+            self._pursuit = pursuit = Pursuit(behind, insists=self._insists)
+            pursuit.begin()
+            if waits_since is None and self.later is not None:
+                self.later(_HOSTS_GRACE, partial(self._break_if_pending, pursuit))
+            return
+        self._pursuit = Pursuit(frames, insists=self._insists)
+        self._pursuit.begin()
+        raise self._pursuit.error
+
+    def _behind_the_host(self, frames: list[FrameType]) -> list[FrameType]:
+        """The cell's frames, if what it is inside of is the host's own code; else none."""
+        return self.origins.behind_the_host(frames) if self.origins is not None else []
+
+    def _may_break_the_host(self, waits_since: float | None) -> bool:
+        # It gets a second, or until somebody asks again: a slot of the host's may be at what
+        # must be done in full. In a nested loop of the host's, breaking the slot of the moment
+        # would not end the loop, and the next slot has nothing to do with the cell.
+        return waits_since is not None and not self.is_nested(waits_since)
+
+    def _break_if_pending(self, pursuit: Pursuit) -> None:
+        if self._pursuit is pursuit and pursuit.is_pending and self._armed:
+            self._break()
+
+    def _end_pursuit(self) -> bool:
+        """Watch the interrupt no longer; whether it has come where it was meant to."""
+        pursuit, self._pursuit = self._pursuit, None
+        self._waits_since = None
+        return pursuit is None or pursuit.end()
+
+    def deliver(self) -> None:
+        """The cell's code has returned: raise what has not come to it."""
+        if self.here and not self._end_pursuit():
+            raise KeyboardInterrupt
+
+    def insist_on(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """A suspended cell is about to be resumed, with an error if :attr:`insists`."""
+        if self._insists and self.cancel is not None and self.cancel.done:
+            self._end_pursuit()
+            self._pursuit = Pursuit(awaited_frames(coroutine), insists=True)
+            self._pursuit.begin()
 
     @property
     def _is_stuck(self) -> bool:
@@ -183,8 +187,10 @@ class Interrupter:
             return False
         # A long cell makes a long step, whose end is the kernel's own: there it takes the next
         # request, which an exception would lose.
-        seconds = min(self._step_seconds(), time.monotonic() - self._ended_at)
+        seconds = min(self._step_seconds(), monotonic() - self._ended_at)
         return seconds >= _STUCK
+
+    # What runs
 
     @property
     def python_has_ctrl_c(self) -> bool:
@@ -219,10 +225,28 @@ class Interrupter:
             return
         outer, self._armed = self._armed, True
         try:
+            if not outer:
+                self._step_begins()
             yield
         finally:
-            self._ended_at = time.monotonic()
+            self._ended_at = monotonic()
             self._armed = outer
+            if not outer:
+                self._step_ended()
+
+    def _step_begins(self) -> None:
+        self._keep_a_signal()
+        for watcher in self.watchers:
+            watcher.step_begins()
+
+    def _step_ended(self) -> None:
+        for watcher in self.watchers:
+            watcher.step_ends()
+        if self._thrown:
+            self._thrown = False
+            _raise_in_thread(self._thread, None)  # it may not have been raised yet
+        if not self._end_pursuit() and self.cancel is not None:
+            self._cancel(self.cancel)  # the cell has come to an await, and not heard of it
 
     @contextmanager
     def shielded(self, shielded: bool = True) -> Iterator[None]:
@@ -241,19 +265,33 @@ class Interrupter:
         try:
             yield
         finally:
-            self._ended_at = time.monotonic()
+            self._ended_at = monotonic()
             self._shielded = outer
 
     def disarm(self) -> None:
         """A request has ended. An interrupt may have hit :meth:`armed` at its very end."""
-        self._armed = False
+        self._armed = self._insists = False
+        self._end_pursuit()
 
-    def fire(self) -> None:
-        """Interrupt what runs, if anything does. Any thread."""
-        # Either or, lest the second hits the answer to the first.
+    # Any thread: interrupt
+
+    def fire(self, *, insists: bool = False) -> None:
+        """Interrupt what runs, if anything does. Any thread.
+
+        Args:
+            insists: break also a cell that catches everything, as long as it is Python.
+        """
+        self._insists = insists
+        reach = self.beyond() if self._armed or self.cancel is not None else None
+        # Do only one: a second interrupt could hit the answer to the first.
         if self._armed or self._is_stuck:
             self._break()
-            return
+        else:
+            self._ask()
+        if reach is not None:  # last: what the cell waits for ends by this, and it would go on
+            reach(insists)
+
+    def _ask(self) -> None:
         if (cancel := self.cancel) is not None:
             self._cancel(cancel)
         if self.later is not None:
@@ -282,13 +320,14 @@ class Interrupter:
             self._break()
 
     def _break(self) -> None:
-        if self._signal is None:
-            _raise_in_thread(self._thread)
-        elif self._signal.number is None:
-            log.error("no free signal was found at start: a cell cannot be interrupted")
-        else:
+        if self._signal is not None and self._signal.is_ours:
             self._sent = True
             self._send(_RESEND)
+            return
+        if self._signal is not None:
+            log.error("no free signal was found: a cell is interrupted when its call in C returns")
+        self._thrown = True
+        _raise_in_thread(self._thread, self._carrier)
 
     def _send(self, again: tuple[float, ...]) -> None:
         # A signal that comes just before a system call does not cut it short.
@@ -298,18 +337,37 @@ class Interrupter:
         if again and self.later is not None:
             self.later(again[0], partial(self._send, again[1:]))
 
+    @cached_property
+    def _carrier(self) -> type[KeyboardInterrupt]:
+        """What another thread can have raised here; it becomes a KeyboardInterrupt of ours."""
+
+        def arrive(_carrier: object, *_value: object) -> BaseException:
+            self._thrown = False
+            if not self._armed:
+                return KeyboardInterrupt()
+            self._end_pursuit()
+            self._pursuit = Pursuit(inner_frames(sys._getframe(1)), insists=self._insists)
+            self._pursuit.begin()
+            return self._pursuit.error
+
+        members = {"__new__": arrive, "__module__": "builtins"}
+        return type("KeyboardInterrupt", (KeyboardInterrupt,), members)
+
+    # The signal
+
+    def _keep_a_signal(self) -> None:
+        # A cell, or the host, may have found a use for ours.
+        if self._signal is not None and not self._signal.seems_ours:
+            self._lost.append(self._signal)
+            self._signal = self._own_signal()
+
     def close(self) -> list[str]:
         """Give the signal back, on the thread that made this object; what was left alone."""
-        return self._signal.close() if self._signal is not None else []
+        self._end_pursuit()
+        ours = [*self._lost, self._signal] if self._signal is not None else []
+        return [left for each in ours for left in each.close()]
 
 
-def _raise_in_thread(ident: int) -> None:
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(
-        ctypes.c_ulong(ident), ctypes.py_object(KeyboardInterrupt)
-    )
-
-
-def wake_signal() -> PrivateSignal:
-    """A signal whose only effect is that a sleep in C ends early."""
-    # On Windows there is none of these, nor a sleep that they would end.
-    return PrivateSignal(_WAKE_CANDIDATES, lambda: None, restart=True)
+def _raise_in_thread(ident: int, error: type[BaseException] | None) -> None:
+    raised = ctypes.py_object() if error is None else ctypes.py_object(error)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), raised)

@@ -18,14 +18,18 @@ from hostkernel.errors import (
     KernelTimeoutError,
     NotRunningError,
     ShellExistsError,
+    UnknownHostError,
 )
+from hostkernel.processes import is_plain_python
 
-from .ctrl_c import leave_to_forked_children
+from .ctrl_c import leave_to_forked_children, raised_by_the_program
 from .drivers import Driver, PumpedDriver, ServedDriver, SharedDriver, ThreadDriver
 from .embedding import Embedding, StopReport
 from .endings import Ending
 from .endpoint import Endpoint
 from .life import Life, State
+from .pump import never
+from .vetoes import why_not_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +46,10 @@ log = logging.getLogger("hostkernel.kernel")
 
 _PATIENCE = 10.0  # seconds that a call from another thread waits for the kernel's
 _GRACE = 1.0  # seconds that a suspended cell gets to answer
+_BESIDE = (
+    "Cells would run in a thread beside this application, which may crash it. "
+    'hostkernel.start(host="python") does it all the same; a plugin can teach its main loop.'
+)
 
 
 class HostKernelManager:
@@ -53,6 +61,8 @@ class HostKernelManager:
         plugins: whose hooks are called.
         kernel_id: identifier in the connection file's name; random if None.
         connection_file: a launcher's file, whose ports and key are used.
+        assumed: the host was neither named nor detected. In an application that is no Python
+            program it then gets no kernel in a thread beside its own.
 
     Example::
 
@@ -69,12 +79,15 @@ class HostKernelManager:
         *,
         kernel_id: str | None = None,
         connection_file: Path | None = None,
+        assumed: bool = False,
     ) -> None:
         self.host = host
         self.settings = settings
         self.plugins = plugins
         self._id = kernel_id or str(uuid.uuid4())
-        self._given_file = connection_file
+        # Absolute: the program may change its working directory.
+        self._given_file = connection_file and connection_file.absolute()
+        self._assumed = assumed
         self._pid = os.getpid()
         self._life = Life(self)
         self._stopped = threading.Event()
@@ -137,7 +150,8 @@ class HostKernelManager:
             AlreadyRunningError: it is running, or another kernel is in this process.
             ShellExistsError: this process has an IPython shell that is not ours.
             StartError: IPython cannot be set up.
-            HostVetoError: the adapter refuses.
+            HostVetoError: the adapter refuses, or a library has replaced Python's threads.
+            UnknownHostError: the kernel would run in a thread beside an unknown application.
             ConnectionFileError: the launcher's file cannot be used.
             zmq.ZMQError: a port is taken. Like after any failure, all is as it was before.
         """
@@ -147,23 +161,47 @@ class HostKernelManager:
     def serve(self) -> None:
         """Start if need be, and run the kernel here until it is stopped.
 
-        Ctrl-C interrupts a running cell; it ends an idle kernel, and is raised.
+        Ctrl-C interrupts a running cell; it ends an idle kernel, and is raised. So is what
+        signal handlers of the program raise, other than those that cells set. The kernel is
+        stopped in any case.
 
         Raises:
             KeyboardInterrupt: Ctrl-C while no cell was running.
             The errors of :meth:`start`.
         """
+        ends = never if self._ending_signals else raised_by_the_program()
         if self._life.state is State.IDLE:
             self._start(ServedDriver)
         driver = self._driver
-        if isinstance(driver, ServedDriver):
-            driver.serve()
-        elif isinstance(driver, ThreadDriver):
-            driver.join()
+        if isinstance(driver, (ServedDriver, ThreadDriver)):
+            self._stay_with(driver, ends)
         elif driver is not None:
             raise AlreadyRunningError(f"{driver.mode} by its host", self.connection_file)
         if self._signalled and not self._ending_signals:
             raise KeyboardInterrupt
+
+    def _stay_with(
+        self, driver: ServedDriver | ThreadDriver, ends: Callable[[BaseException], bool]
+    ) -> None:
+        try:
+            if isinstance(driver, ServedDriver):
+                driver.serve(ends)
+            else:
+                driver.join()
+        except BaseException as error:
+            if self._driver is driver and self._life.state is State.RUNNING:
+                self._stop_behind(driver, repr(error))
+            raise
+
+    def _stop_behind(self, driver: Driver, error: str) -> None:
+        embedding, reason = self._embedding, f"serve() was ended by {error}"
+        if embedding is None or not driver.here:
+            self.request_stop(reason)
+            self._stopped.wait(_PATIENCE)
+            return
+        embedding.interrupter.disarm()
+        self._settle(embedding, driver)
+        self._end(reason)
 
     def run(self) -> None:
         """Start in the host's loop and return, or :meth:`serve` where the host has none."""
@@ -185,7 +223,11 @@ class HostKernelManager:
         if asyncio._get_running_loop() is not None:
             return SharedDriver()
         host_loop = self._host_loop()
-        return ThreadDriver() if host_loop is None else self._pumped(host_loop)
+        if host_loop is not None:
+            return self._pumped(host_loop)
+        if self._assumed and not is_plain_python():
+            raise UnknownHostError(None, sorted(self.plugins.hosts), hint=_BESIDE)
+        return ThreadDriver()
 
     def _host_loop(self) -> HostLoop | None:
         redirected: HostLoop | None = self.plugins.first("hostkernel_loop", host=self.host)
@@ -217,7 +259,7 @@ class HostKernelManager:
         shell = sys.modules.get("IPython.core.interactiveshell")
         if shell is not None and shell.InteractiveShell.initialized():
             raise ShellExistsError(type(shell.InteractiveShell._instance).__name__)
-        reason = self.host.veto()
+        reason = why_not_here() or self.host.veto()
         if reason is not None:
             raise HostVetoError(self.host.name, reason)
 
@@ -256,7 +298,7 @@ class HostKernelManager:
         embedding = self._embedding
         owned = bool(self._ending_signals)
         if not owned and embedding is not None and embedding.interrupter.is_armed:
-            raise KeyboardInterrupt
+            embedding.interrupter.raise_here()
         if self._signalled:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
@@ -341,6 +383,9 @@ class HostKernelManager:
     def _settle(embedding: Embedding, driver: Driver) -> None:
         embedding.interrupter.fire()
         driver.settle(embedding.kernel.quiesce(_GRACE))
+        if embedding.kernel.running:
+            embedding.interrupter.fire(insists=True)
+            driver.settle(embedding.kernel.quiesce(_GRACE))
 
     def _carry_out(self, ending: Ending) -> None:
         if self._life.state is not State.RUNNING or self._embedding is None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 import threading
-import time
 import traceback
 from contextlib import ExitStack
 from contextvars import ContextVar
@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_client.jsonutil import json_clean, json_default
 from jupyter_client.session import DELIM, Session
-from traitlets import Callable
+from traitlets import Callable, Integer
+
+from .clock import monotonic
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,6 +52,8 @@ class HostSession(Session):
     """Reads and writes messages. Used in all threads of the kernel."""
 
     pack = Callable(pack)
+    # Original: what is larger is not copied, for which pyzmq starts a thread that never ends.
+    copy_threshold = Integer(sys.maxsize)
 
     def __init__(self, **kwargs: Any) -> None:
         self._remembering = threading.Lock()
@@ -167,7 +171,7 @@ class Restraint(logging.Filter):
         if record.levelno < logging.WARNING:
             return True
         with self._lock:
-            now = time.monotonic()
+            now = monotonic()
             if now - self._since > self._seconds:
                 self._since, self._said = now, 0
             self._said += 1

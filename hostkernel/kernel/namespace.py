@@ -1,4 +1,4 @@
-"""The cells' namespace: a module of its own, that pickle finds all the same."""
+"""The cells' namespace: a module of its own, ``__main__`` while a step of the session runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
 
-__all__ = ["CellsAsMain", "let_go"]
+__all__ = ["CellsAsMain", "CellsMain", "let_go"]
 
 # What IPython puts into a namespace, the results of past cells among it; through most of it
 # the whole shell would stay alive.
@@ -23,10 +23,37 @@ def let_go(namespace: MutableMapping[str, Any]) -> None:
         del namespace[name]
 
 
-class CellsAsMain:
-    """Lets ``__main__.NAME`` find what cells defined, as pickle looks it up.
+class CellsMain(ModuleType):
+    """The module that cells define their names in.
 
-    ``sys.modules["__main__"]`` stays the host's own module; names that it lacks are looked up
+    ``from __main__ import window`` in a cell finds a name of the host's script too, unless the
+    cells have one of their own.
+
+    Args:
+        of_host: gives the host's ``__main__``.
+    """
+
+    __slots__ = ("_of_host",)  # not in the module's dictionary, which is the cells'
+
+    def __init__(self, of_host: Callable[[], object]) -> None:
+        super().__init__("__main__", "Automatically created module for the cells of a notebook")
+        self._of_host = of_host
+
+    def __getattr__(self, name: str) -> object:
+        """Look up what the cells have not defined, but for what says where a module is from."""
+        try:
+            if not name.startswith("__"):
+                return getattr(self._of_host(), name)
+        except AttributeError:
+            pass
+        message = f"module '__main__' has no attribute {name!r}"
+        raise AttributeError(message)
+
+
+class CellsAsMain:
+    """Lets ``__main__.NAME`` find what cells defined between their steps, as pickle looks it up.
+
+    ``sys.modules["__main__"]`` is the host's own module then; names that it lacks are looked up
     in the cells' namespace (PEP 562).
 
     Args:

@@ -1,79 +1,38 @@
 """Where printed text goes: a cell's to its client, the host's own to the host's console.
 
-Which is which: text written in the context of a cell (its own code, tasks it started), or by
-a thread that began while a cell ran, is the cell's. All else is the host's.
+Which is which: text written in the context of a request, or by a thread, a task or a callback
+that descends from one, is the cell's. All else is the host's.
 """
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
-import sys
-import threading
-import time
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
-from weakref import WeakKeyDictionary, WeakSet
 
 from ipykernel.iostream import OutStream
 from jupyter_client.session import extract_header
 
+from .clock import monotonic
+from .descriptors import DescriptorCopy
+from .naming import named_as
+from .threads import is_service_thread, request_header
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from jupyter_client.session import Session
 
+    from .forked_output import ForkedOutput
     from .publishing import PubThread
+    from .threads import Threads
 
-__all__ = ["CellStream", "Threads"]
+__all__ = ["CellStream"]
 
 _PACE = 0.1  # seconds between two such waits of one stream
-
-
-class Threads:
-    """Tells the threads that cells started from the host's own."""
-
-    def __init__(self) -> None:
-        self._hosts: WeakSet[threading.Thread] = WeakSet(threading.enumerate())
-        self._cells: WeakKeyDictionary[threading.Thread, dict[str, Any]] = WeakKeyDictionary()
-        self._running: dict[str, Any] | None = None
-
-    @contextmanager
-    def cell(self, parent: dict[str, Any]) -> Iterator[None]:
-        """A cell runs: threads that appear meanwhile are its own.
-
-        Args:
-            parent: the header of the request, which its output must name.
-        """
-        self._sort(None)
-        self._running = parent
-        try:
-            yield
-        finally:
-            self._running = None
-            self._sort(parent)
-
-    def _sort(self, parent: dict[str, Any] | None) -> None:
-        for thread in threading.enumerate():
-            if thread in self._hosts or thread in self._cells:
-                continue
-            if parent is None:
-                self._hosts.add(thread)
-            else:
-                self._cells[thread] = parent
-
-    def parent(self) -> Mapping[str, Any] | None:
-        """The header of the cell that the calling thread belongs to, None for the host's."""
-        thread = threading.current_thread()
-        if thread in self._hosts:
-            return None
-        return self._cells.get(thread, self._running)
-
-
-def _is_service_thread() -> bool:
-    # ipykernel's own threads, which flush after each message. A host's stream may belong to
-    # its main thread, so that they must keep away from it.
-    return hasattr(threading.current_thread(), "pydev_do_not_trace")
 
 
 class PastCapture(Protocol):
@@ -85,6 +44,7 @@ class PastCapture(Protocol):
         """Write to where the descriptor ``number`` led; False if nothing captures it now."""
 
 
+@named_as(OutStream)
 class CellStream(OutStream):
     """``sys.stdout`` or ``sys.stderr`` while the kernel runs.
 
@@ -97,7 +57,10 @@ class CellStream(OutStream):
 
     Attributes:
         past_capture: writes around what captures the host's descriptor, if something does.
+        forked: takes what forked children of cells print.
     """
+
+    forked: ForkedOutput | None = None
 
     past_capture: PastCapture | None = None
     _io_loop: Any
@@ -114,6 +77,7 @@ class CellStream(OutStream):
         echoes: bool = False,
     ) -> None:
         super().__init__(session, pub_thread, name, watchfd=False)
+        self._parent_header = request_header
         self.host = host
         self._threads = threads
         self._echoes = echoes
@@ -123,51 +87,70 @@ class CellStream(OutStream):
         self._sent_at = 0.0
         self._timer: Any = None
         self._writer: Mapping[str, Any] = {}
-        self._buffer: frozenset[tuple[str, Any]] = frozenset()
+        self._buffer_key: frozenset[tuple[str, Any]] = frozenset()
+        self._copy: DescriptorCopy | None = None
+
+    def __del__(self) -> None:
+        """Leave the host's stream open. Upstream: a file closes itself when it is collected."""
 
     def write(self, string: str) -> int | None:
         """Write to the client of the cell that prints, else to the host.
 
-        Original: does the same for a cell. It is written out here, as in a cell that prints a
-        lot each call counts.
+        Upstream does the same for a cell. It is written out here, because each call counts in
+        a cell that prints a lot.
         """
-        parent = self._parent_header.get(None)
+        if not isinstance(string, str):
+            message = f"write() argument must be str, not {type(string)}"
+            raise TypeError(message)
+        parent = request_header.get(None)
         if not parent or not self._is_here():
             return self._write_for_others(string)
         if self._echoes:
             self.show(string)
+        if self.forked is not None and self.forked.has_children:
+            self.forked.read()
         return self.write_for(parent, string)
 
     def write_for(self, parent: Mapping[str, Any], string: str) -> int:
         """Write to the client whose request has the header ``parent``. Any thread."""
         with self._buffer_lock:
             if parent is not self._writer:
-                self._writer, self._buffer = parent, frozenset(parent.items())
-            self._buffers[self._buffer].write(string)
+                self._writer, self._buffer_key = parent, frozenset(parent.items())
+            self._buffers[self._buffer_key].write(string)
             self._written += 1
         self._line_ended = string[-1:] == "\n"
         if not self._flush_pending or self.pub_thread.is_waited_for:
             self._schedule_flush()
         return len(string)
 
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Write each; also when the kernel has gone, unlike upstream."""
+        for line in lines:
+            self.write(line)
+
     def _write_for_others(self, string: str) -> int:
-        if not isinstance(string, str):
-            message = f"write() argument must be str, not {type(string).__name__}"
-            raise TypeError(message)
         parent = self._parent()
         if parent is None:
-            return self._write_host(string)
+            return len(string) if self._sent_to_parent(string) else self._write_host(string)
         self.show(string)
         return self.write_for(parent, string)
+
+    def _sent_to_parent(self, string: str) -> bool:
+        """Whether this is a forked child of a cell, whose parent has taken what it prints."""
+        if self.forked is None or self.pub_thread is None or os.getpid() == self._master_pid:
+            return False
+        header = self._threads.parent()
+        if header is None or self.forked.send(self.name, header, string):
+            return header is not None
+        self.forked = None
+        return False
 
     def _is_here(self) -> bool:
         # A forked child must not touch the parent's sockets.
         return self.pub_thread is not None and os.getpid() == self._master_pid
 
     def _parent(self) -> Mapping[str, Any] | None:
-        if not self._is_here():
-            return None
-        return self._parent_header.get(None) or self._threads.parent()
+        return self._threads.parent() if self._is_here() else None
 
     def show(self, string: str) -> None:
         """Show in the host's console what a client is sent, if that is wished."""
@@ -182,23 +165,23 @@ class CellStream(OutStream):
 
     def _written_past(self, string: str) -> bool:
         past = self.past_capture
-        if past is None or self._host_descriptor() != past.number:
+        if past is None or not self._is_here() or self._host_descriptor() != past.number:
             return False
         return past.write_past(string, getattr(self.host, "encoding", None) or "utf-8")
 
     def _host_descriptor(self) -> int | None:
         try:
-            return self.fileno()
+            return self._host_fileno()
         except (OSError, ValueError):
             return None
 
     def set_parent(self, parent: dict[str, Any]) -> None:
         """Name the request that output in this context belongs to."""
-        self._parent_header.set(extract_header(parent))
+        request_header.set(extract_header(parent))
 
     def flush(self) -> None:
         """Send what cells wrote, or flush the host's stream, each for its own."""
-        if self._parent() is not None or _is_service_thread():
+        if self._parent() is not None or is_service_thread():
             self.send()
         else:
             self.flush_host()
@@ -228,7 +211,7 @@ class CellStream(OutStream):
         """Original: the sending thread wakes up a while later, whatever runs then."""
         if not self.pub_thread.is_waited_for:
             super()._schedule_flush()
-        elif self._line_ended and time.monotonic() - self._sent_at > _PACE:
+        elif self._line_ended and monotonic() - self._sent_at > _PACE:
             self.pub_thread.schedule(self._flush)
         elif not self._flush_pending:
             # Should nothing more be written, it is to be seen all the same.
@@ -243,47 +226,107 @@ class CellStream(OutStream):
         timer, self._timer = self._timer, None
         if timer is not None:
             self._io_loop.remove_timeout(timer)
-        self._sent_at = time.monotonic()
+        self._sent_at = monotonic()
         super()._flush()
 
     def close(self) -> None:
-        """Let go of the kernel; from now on everything is the host's."""
-        super().close()
-        self.session = self._io_loop = None
+        """Flush, for a cell: its output must not be lost for ever. The host closes its own."""
+        if self._parent() is not None:
+            self.send()
+        elif self.host is not None:
+            self.host.close()
 
     @property
     def closed(self) -> bool:
-        """Never of its own accord, see the class."""
-        return bool(getattr(self.host, "closed", False))
+        """Never, for a cell; see :meth:`close`."""
+        return self._parent() is None and bool(getattr(self.host, "closed", False))
+
+    def release(self) -> None:
+        """Let go of the kernel; from now on everything is the host's."""
+        super().close()
+        self._let_go_of_copy()
+        self.session = self._io_loop = self.forked = None
 
     def fileno(self) -> int:
-        """The host's descriptor, for what writes below Python; UnsupportedOperation if none."""
+        """The host's descriptor; for a cell a copy of it, as upstream.
+
+        So a cell that redirects or closes the descriptor of its ``sys.stdout`` leaves the host's
+        alone. Raises UnsupportedOperation where the host has none.
+        """
+        if self._parent() is None:
+            return self._host_fileno()
+        host = self._host_fileno()
+        if self._copy is None or not self._copy.leads_where(host):
+            self._let_go_of_copy()
+            self._copy = DescriptorCopy(host)
+        return self._copy.number
+
+    def _let_go_of_copy(self) -> None:
+        copy, self._copy = self._copy, None
+        if copy is not None:
+            copy.close()
+
+    def _host_fileno(self) -> int:
         fileno = getattr(self.host, "fileno", None)
         if fileno is None:
             message = "fileno"
             raise io.UnsupportedOperation(message)
         return int(fileno())
 
+    @property
+    def buffer(self) -> Any:
+        """For bytes: to the client of the cell that asks, else the host's own."""
+        if self._parent() is None:
+            return self.host.buffer
+        return self._client_buffer
+
+    @cached_property
+    def _client_buffer(self) -> _ClientBuffer:
+        return _ClientBuffer(self)
+
     def __getattr__(self, name: str) -> Any:
-        # Only what OutStream lacks, such as ``buffer``: an application may expect more of its
-        # stream than Jupyter's has.
-        if name.startswith("_") or "host" not in self.__dict__:
-            raise AttributeError(name)
+        # An application may expect more of its stream than Jupyter's has. A cell may not: what
+        # it changes there would stay changed, such as the encoding.
+        if name.startswith("_") or "host" not in self.__dict__ or self._parent() is not None:
+            message = f"{type(self).__name__!r} object has no attribute {name!r}"
+            raise AttributeError(message)
         return getattr(self.host, name)
 
     @contextmanager
-    def installed(self) -> Iterator[None]:
-        """A cell runs: ``sys`` has this stream, even where the host has put in another."""
-        found = getattr(sys, self.name)
+    def in_front_of(self, found: Any) -> Iterator[None]:
+        """A step of the session runs, and ``found`` is what the host has in ``sys``."""
         if found is self:
             yield
             return
-        setattr(sys, self.name, self)
         outer, self.host = self.host, found
         try:
             yield
         finally:
             self.send()  # nobody else does, where it is not sys's
             self.host = outer
-            if getattr(sys, self.name) is self:
-                setattr(sys, self.name, found)
+
+
+class _ClientBuffer(io.BufferedIOBase):
+    """``sys.stdout.buffer`` in a cell: bytes become text. It cannot be closed."""
+
+    def __init__(self, stream: CellStream) -> None:
+        self._stream = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self.name = f"<{stream.name}>"
+        self.mode = "wb"
+
+    def __del__(self) -> None:
+        """Stay open, see the class."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        self._stream.write(self._decoder.decode(bytes(data)))
+        return memoryview(data).nbytes
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def close(self) -> None:
+        self.flush()

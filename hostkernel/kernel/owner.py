@@ -10,10 +10,14 @@ if TYPE_CHECKING:
     from hostkernel.config.models import KernelSettings
     from hostkernel.host import Host
 
+    from .forks import Forks
     from .interpreter import Interpreter
     from .interrupt import Interrupter
-    from .output import CellStream, Threads
+    from .output import CellStream
+    from .requests import HostIPythonKernel
     from .residue import Residue
+    from .swap import SessionNames
+    from .threads import Threads
 
 __all__ = ["Owner"]
 
@@ -21,13 +25,19 @@ __all__ = ["Owner"]
 class Owner(Protocol):
     """What the kernel needs of its manager, on the kernel's thread if nothing else is said."""
 
+    forks: Forks
     host: Host
     interpreter: Interpreter
     interrupter: Interrupter
+    names: SessionNames
     residue: Residue
     streams: tuple[CellStream, CellStream] | tuple[()]
     settings: KernelSettings
     threads: Threads
+
+    @property
+    def kernel(self) -> HostIPythonKernel:
+        """The kernel that speaks to clients."""
 
     def surroundings(self, parent: dict[str, Any]) -> AbstractContextManager[None]:
         """To be entered for a step of a cell whose request has the header ``parent``."""
@@ -47,6 +57,13 @@ class Owner(Protocol):
 
     def look_at_title(self) -> None:
         """Note what is open now."""
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the host was asked for a turn a while ago and gave none. Any thread."""
+
+    def look_after_turns(self) -> None:
+        """Revive what asks the host for turns, should it have died. Any thread."""
 
     async def fresh_turn(self) -> None:
         """Wait for a turn of the host's loop in which no request has been served."""

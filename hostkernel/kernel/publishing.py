@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ipykernel.iostream import IOPubThread
 
+from .clock import sleep
 from .sockets import read_news
 
 if TYPE_CHECKING:
@@ -39,11 +39,11 @@ class PubThread(IOPubThread):
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
         """While this runs, work for the thread is done when :meth:`schedule` returns."""
-        self._undisturbed = threading.get_ident()
+        outer, self._undisturbed = self._undisturbed, threading.get_ident()
         try:
             yield
         finally:
-            self._undisturbed = None
+            self._undisturbed = outer
 
     @property
     def is_waited_for(self) -> bool:
@@ -99,4 +99,4 @@ class PubThread(IOPubThread):
 
         super().schedule(call)
         done.wait(_PATIENCE)
-        time.sleep(_SETTLE)
+        sleep(_SETTLE)

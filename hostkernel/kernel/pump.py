@@ -11,26 +11,39 @@ from __future__ import annotations
 import asyncio
 import logging
 import selectors
-import socket
 import threading
-import time
 from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVarTuple
 
 from hostkernel.errors import WrongThreadError
+from hostkernel.host.strays import guarded, note_stray
+
+from .clock import monotonic
+from .pursuit import boundary
+from .session_loop import SessionLoop
+from .waiter import Waiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextvars import Context
 
-    from _typeshed import FileDescriptorLike
-
-__all__ = ["Pump", "PumpSelector", "Waiter", "outer_loop_aside", "run_loop"]
+__all__ = [
+    "BrokenLoopError",
+    "Pump",
+    "PumpSelector",
+    "never",
+    "outer_loop_aside",
+    "run_loop",
+]
 
 log = logging.getLogger("hostkernel.kernel")
 
 Arguments = TypeVarTuple("Arguments")
+
+_AT_ONCE = 0.01  # seconds in which a loop that is run again fails if it is broken
+_HOPELESS = 20  # such failures in a row
+_OVERDUE = 3.0  # seconds that a slice may be asked for before the host counts as busy
 
 
 class PumpSelector(selectors.DefaultSelector):
@@ -42,7 +55,10 @@ class PumpSelector(selectors.DefaultSelector):
         deadline: when the loop wants to run again by itself, on the monotonic clock, None
             for never.
         busy_since: when the loop last had its turn, by the same clock, None while it waits.
+        nested: whether a cell runs, which then runs the loop itself, as nest_asyncio lets it.
     """
+
+    nested: Callable[[], bool] = staticmethod(bool)
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,28 +67,27 @@ class PumpSelector(selectors.DefaultSelector):
         self._stop: Callable[[], None] | None = None
         self._slice_ends = 0.0
 
-    @contextmanager
-    def slice(self, stop: Callable[[], None], budget: float) -> Iterator[None]:
-        """A slice that may last ``budget`` seconds; ``stop`` ends it."""
+    def begin_slice(self, stop: Callable[[], None], budget: float) -> None:
+        """Begin a slice that may last ``budget`` seconds; ``stop`` ends it."""
         # Until select() knows better: whoever else stops the loop wants another slice.
-        self.deadline = time.monotonic()
+        self.deadline = monotonic()
         self._slice_ends = self.deadline + budget
         self._stop = stop
-        try:
-            yield
-        finally:
-            self._stop = None
-            self.busy_since = None
+
+    def end_slice(self) -> None:
+        """The slice is over."""
+        self._stop = None
+        self.busy_since = None
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """The events there are now; see the class."""
-        if self._stop is None:
+        if self._stop is None or self.nested():
             self.busy_since = None
             ready = super().select(timeout)
-            self.busy_since = time.monotonic()
+            self.busy_since = monotonic()
             return ready
         ready = super().select(0)
-        now = self.busy_since = time.monotonic()
+        now = self.busy_since = monotonic()
         waits = timeout is None or timeout > 0
         if waits and not ready:
             self.deadline = None if timeout is None else now + timeout
@@ -83,7 +98,7 @@ class PumpSelector(selectors.DefaultSelector):
         return ready
 
 
-class PumpLoop(asyncio.SelectorEventLoop):
+class PumpLoop(SessionLoop):
     """Also notices what the host puts on it between two slices.
 
     asyncio expects that on its own thread a loop is only used from inside, where it looks
@@ -115,19 +130,45 @@ class PumpLoop(asyncio.SelectorEventLoop):
         return timer
 
 
-def run_loop(loop: asyncio.AbstractEventLoop) -> None:
-    """Run ``loop`` until it is stopped, whatever a callback raises.
+def never(_error: BaseException) -> bool:
+    """No exception ends the loop."""
+    return False
 
-    asyncio lets KeyboardInterrupt and SystemExit from a callback or task end the loop; here
-    they would end the host.
+
+@boundary
+def run_loop(
+    loop: asyncio.AbstractEventLoop, ends: Callable[[BaseException], bool] = never
+) -> None:
+    """Run ``loop`` until it is stopped, whatever is raised in it.
+
+    asyncio lets KeyboardInterrupt and SystemExit from a callback or task end the loop, and
+    whatever a signal handler raises while the loop waits; here they would end the host.
+
+    Args:
+        loop: the loop.
+        ends: whether an exception may end it, and be raised.
+
+    Raises:
+        BrokenLoopError: it fails again and again.
     """
+    failures = 0
     while True:
+        began = monotonic()
         try:
             loop.run_forever()
-        except (KeyboardInterrupt, SystemExit) as error:
-            log.warning("%r escaped from a callback or task; the kernel goes on", error)
+        except BaseException as error:
+            if loop.is_closed() or ends(error):
+                raise
+            failures = failures + 1 if monotonic() - began < _AT_ONCE else 0
+            if failures == _HOPELESS:
+                raise BrokenLoopError from error
+            note_stray(error)
         else:
             return
+
+
+class BrokenLoopError(RuntimeError):
+    """The loop fails each time it is run, as when a cell has closed its descriptors."""
 
 
 @contextmanager
@@ -145,156 +186,121 @@ def outer_loop_aside() -> Iterator[None]:
         asyncio._set_running_loop(outer)
 
 
-class Waiter(threading.Thread):
-    """Waits for the loop's descriptors and deadline off the main thread, then calls ``wake``.
-
-    After each ``wake`` it stays quiet until :meth:`resume`: the descriptors are ready until
-    the slice has run.
-    """
-
-    def __init__(self, selector: PumpSelector, wake: Callable[[], None]) -> None:
-        super().__init__(name="hostkernel waiter", daemon=True)
-        # Read by the debugger: a breakpoint must not stop this thread.
-        self.pydev_do_not_trace = True
-        self.is_pydev_daemon_thread = True
-        self._selector = selector
-        self._wake = wake
-        self._resumed = threading.Event()
-        self._closing = False
-        self._near, self._far = socket.socketpair()
-        self._far.setblocking(False)
-
-    def resume(self) -> None:
-        """The slice is over: wait for the next reason to run one."""
-        self._resumed.set()
-
-    def close(self) -> None:
-        """End the thread and wait for it."""
-        self._closing = True
-        self._near.send(b"\0")
-        self._resumed.set()
-        if self.ident is not None:
-            self.join()
-        self._near.close()
-        self._far.close()
-
-    def run(self) -> None:
-        """The thread's body."""
-        with selectors.DefaultSelector() as watch:
-            watch.register(self._far, selectors.EVENT_READ)
-            while not self._closing:
-                self._wait(watch)
-                self._resumed.clear()
-                # Looked at after the clearing: close() sets both, in the other order.
-                if self._closing:
-                    return
-                self._wake()
-                self._resumed.wait()
-
-    def _wait(self, watch: selectors.BaseSelector) -> None:
-        deadline = self._selector.deadline
-        timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
-        wanted = _waitable(self._selector)
-        watched = {key.fileobj for key in watch.get_map().values()} - {self._far}
-        for descriptor in watched - wanted:
-            watch.unregister(descriptor)
-        for descriptor in wanted - watched:
-            watch.register(descriptor, selectors.EVENT_READ)
-        watch.select(timeout)
-
-
-def _waitable(selector: selectors.BaseSelector) -> set[FileDescriptorLike]:
-    # epoll and kqueue are descriptors themselves; where there is neither (Windows), every
-    # registered socket is watched. Nobody changes the map meanwhile: no slice is running.
-    fileno = getattr(selector, "fileno", None)
-    if fileno is not None:
-        return {fileno()}
-    return {key.fileobj for key in selector.get_map().values() if key.events}
-
-
 class Pump:
-    """Slices of a private asyncio loop; :meth:`tick` is what a host's loop calls.
+    """Slices of a private asyncio loop; :attr:`tick` is what a host's loop calls.
 
     Args:
         budget: seconds that one slice may take before the host gets its turn.
-        polled: the host cannot be woken and calls :meth:`tick` by itself.
+        polled: the host cannot be woken and calls :attr:`tick` by itself.
+
+    Attributes:
+        tick: run one slice if one is wanted; the seconds until the next is, None for "when
+            woken". Called by the host, on its main thread. Raises WrongThreadError on another
+            thread, and nothing else, not even what a signal handler raises as it is called.
     """
 
     def __init__(self, budget: float, *, polled: bool = False) -> None:
         self.selector = PumpSelector()
         self.loop = PumpLoop(self.selector)
         self.after_slice: deque[Callable[[], None]] = deque()
+        self.tick = guarded(self._tick, passes=(WrongThreadError,))
+        self.reentered_at = 0.0  # when the host last called tick() inside of a slice
         self._budget = budget
         self._polled = polled
         self.thread = threading.get_ident()
         self._ticking = False
         self._taken = False
         self._due = False
+        self._due_since = 0.0
+        self._wake: Callable[[], None] | None = None
         self._waiter: Waiter | None = None
+        self._changing_waiter = threading.Lock()
 
     @property
     def ticking(self) -> bool:
         """Whether a slice is running."""
         return self._ticking
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether something asks for slices. Any thread."""
+        waiter = self._waiter
+        return self._polled or (waiter is not None and waiter.is_alive())
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the host was asked for a slice a while ago and gave none. Any thread."""
+        return self._due and not self._ticking and monotonic() - self._due_since > _OVERDUE
+
     def start(self, wake: Callable[[], None]) -> None:
         """Begin to call ``wake`` whenever a slice is wanted."""
         if self._polled:
             return
-
-        def due() -> None:
-            self._due = True
-            wake()
-
         # What the loop was left with when the kernel had come up is not waited for by anybody.
-        self.selector.deadline = time.monotonic()
-        self._waiter = Waiter(self.selector, due)
-        self._waiter.start()
+        self.selector.deadline = monotonic()
+        self._wake = wake
+        self.look_after()
+
+    def look_after(self) -> None:
+        """See to it that a waiter runs. Any thread, at any time."""
+        with self._changing_waiter:
+            if self._wake is None or self.is_alive:
+                return
+            if self._waiter is not None:
+                log.error("the thread that wakes the host has ended; it is started again")
+                self._waiter.close()
+            self._waiter = Waiter(self.selector, self._ask, lambda: self._ticking)
+            self._waiter.start()
+
+    def _ask(self) -> None:
+        if not self._due:
+            self._due_since = monotonic()
+        self._due = True
+        if self._wake is not None:
+            self._wake()
 
     def close(self) -> None:
         """Call no more ``wake``. The loop is its owner's to close."""
-        if self._waiter is not None:
-            self._waiter.close()
-            self._waiter = None
+        with self._changing_waiter:
+            self._wake = None
+            if self._waiter is not None:
+                self._waiter.close()
+                self._waiter = None
         self._due = False
 
-    def tick(self) -> float | None:
-        """Run one slice if one is wanted. Called by the host, on its main thread.
-
-        Returns:
-            Seconds until the next slice is wanted, None for "when woken".
-
-        Raises:
-            WrongThreadError: called on another thread. Nothing else is ever raised.
-        """
+    def _tick(self) -> float | None:
         if threading.get_ident() != self.thread:
             raise WrongThreadError("tick", threading.current_thread().name)
-        if self._ticking or not (self._due or self._polled):
+        if self._ticking:
+            self.reentered_at = monotonic()
+            return None
+        if not (self._due or self._polled):
             return None
         self._due = False
         try:
             self.run_slice()
-        except KeyboardInterrupt:
-            # Ctrl-C where no cell runs: an application that sleeps in C does not see it either.
-            log.warning("Ctrl-C was pressed while no cell was running")
         finally:
             if self._waiter is not None:
                 self._waiter.resume()
         if self.selector.deadline is None:
             return None
-        return max(0.0, self.selector.deadline - time.monotonic())
+        return max(0.0, self.selector.deadline - monotonic())
 
     def run_slice(self) -> None:
         """Run what can run now, then what was put in :attr:`after_slice`."""
         self._ticking = True
         self._taken = False
         try:
-            with self.selector.slice(self.loop.stop, self._budget), outer_loop_aside():
+            with outer_loop_aside():
+                self.selector.begin_slice(self.loop.stop, self._budget)
                 run_loop(self.loop)
         except Exception:
             log.exception("the pump failed; the kernel goes on")
         finally:
+            # Before any call: an exception may come with each, and a slice that seems to run
+            # would be the last.
             self._ticking = False
+            self.selector.end_slice()
         while self.after_slice:
             self._run_apart(self.after_slice.popleft())
 
@@ -308,5 +314,5 @@ class Pump:
     def _run_apart(self, function: Callable[[], None]) -> None:
         try:
             function()
-        except (Exception, SystemExit):
+        except BaseException:
             log.exception("an action between two slices failed; the host goes on")

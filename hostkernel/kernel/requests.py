@@ -19,6 +19,9 @@ from traitlets import Float, Type
 
 from .intake import IntakeKernel
 from .interrupt import Cancel
+from .naming import named_as
+from .pursuit import boundary
+from .scripts import Script
 from .sharing import Sharing
 from .shell import HostShell
 
@@ -30,8 +33,11 @@ __all__ = ["HostIPythonKernel"]
 log = logging.getLogger("hostkernel.kernel")
 
 _LOOK = 0.2  # seconds that a host may take to say what is open
+_NO_COMPLETIONS = {"status": "ok", "matches": [], "metadata": {}}
+_NO_INSPECTION = {"status": "ok", "found": False, "data": {}, "metadata": {}}
 
 
+@named_as(IPythonKernel)
 class HostIPythonKernel(IntakeKernel):
     """The kernel that speaks to clients."""
 
@@ -53,17 +59,32 @@ class HostIPythonKernel(IntakeKernel):
             self.shell_handlers[kind] = partial(self._with_callbacks, self.shell_handlers[kind])
         self._sharing = Sharing()
         self._renewals = 0
+        self._gives_up = False
 
     @property
     def is_busy(self) -> bool:
         """Whether a request is being served, or waits because the host is busy. Any thread."""
-        return self._turns.any_late or not self._idle.is_set()
+        late = self._turns.any_late or self.owner.is_overdue
+        return late or not self._idle.is_set()
 
     def _tell_that_the_host_is_busy(self, header: Mapping[str, Any]) -> None:
         if not self._idle.is_set():  # It waits for another cell, as in any kernel.
             return
         name = self.owner.host.name
         self._tell(f"{name} is busy: this cell runs when it is free again.\n", {"header": header})
+
+    @property
+    def running(self) -> frozenset[object]:
+        """The requests that are being served. Any thread."""
+        return frozenset(self._running)
+
+    def tell_that_it_waits(self, action: str) -> None:
+        """Tell the client whose cell runs that nothing breaks it. Any thread."""
+        text = (
+            f"The cell that runs is inside of code that is not Python and cannot be broken: "
+            f"{action} follows when that returns.\n"
+        )
+        self._tell(text, self.get_parent("shell"))
 
     def tell_that_it_shares(self) -> None:
         """Tell a client whose first cell runs now, if others hold the kernel too."""
@@ -75,6 +96,10 @@ class HostIPythonKernel(IntakeKernel):
             )
             self._tell(text, parent)
 
+    def tell_late(self, text: str) -> None:
+        """Show, at the last cell, what became of something that a cell left behind."""
+        self._tell(text, self.get_parent("shell"))
+
     def _tell(self, text: str, parent: Mapping[str, Any]) -> None:
         content = {"name": "stderr", "text": text}
         self.session.send(self.iopub_socket, "stream", content, parent, ident=b"stream.stderr")
@@ -83,6 +108,8 @@ class HostIPythonKernel(IntakeKernel):
         """Original; each in a turn of the host's loop, none while the kernel ends or restarts."""
         if not self.owner.interrupter.here:
             await super().dispatch_shell(msg, *args, **kwargs)
+            return
+        if self._gives_up:
             return
         task = asyncio.current_task()
         assert task is not None
@@ -96,6 +123,10 @@ class HostIPythonKernel(IntakeKernel):
             # Original: an interrupt may get between a cell and its answer, or its "idle".
             with self.owner.interrupter.shielded():
                 await super().dispatch_shell(msg, *args, **kwargs)
+        except asyncio.CancelledError:
+            # Upstream logs it with a traceback, for each request.
+            if not self._gives_up:
+                raise
         finally:
             self._requests.discard(task)
             self._running.discard(task)
@@ -120,6 +151,7 @@ class HostIPythonKernel(IntakeKernel):
 
     def cancel_requests(self) -> None:
         """Give up the requests that are still waiting."""
+        self._gives_up = True
         for task in self._requests:
             task.cancel()
 
@@ -151,13 +183,36 @@ class HostIPythonKernel(IntakeKernel):
         # Original: SIGINT to the process, or to its whole group.
         self.owner.interrupter.fire()
 
+    @boundary
     def _with_callbacks(self, handler: Callable[..., Any], *args: Any) -> Any:
-        # Comms call the user's code: interruptible.
-        with self.owner.interrupter.armed():
+        # Comms call the user's code.
+        with self._contained(), self.shell.step():
             return handler(*args)
 
+    @contextmanager
+    def _contained(self) -> Iterator[None]:
+        # What asyncio passes on to whoever runs the loop, and in a task that is the host itself.
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit) as error:
+            self.owner.forks.leave_child(error)
+            self.shell.showtraceback()
+        finally:
+            self.owner.forks.leave_child()
+
+    def _forward_input(self, allow_stdin: bool = False) -> None:
+        # Upstream: puts them into ``builtins`` and ``getpass`` until the cell has ended, where the
+        # host finds them while the cell awaits. Here they are names of the session.
+        self._allow_stdin = allow_stdin
+
+    def _restore_input(self) -> None:
+        """See :meth:`_forward_input`."""
+
+    @boundary
     async def do_execute(self, code: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Original: an interrupt at the cell's very edge leaves the request unanswered."""
+        if self.owner.interrupter.here:
+            self.shell.asked_script = Script.asked_for(self.get_parent("shell"))
         try:
             with self.owner.interrupter.shielded(False):
                 reply: dict[str, Any] = await super().do_execute(code, *args, **kwargs)
@@ -166,8 +221,9 @@ class HostIPythonKernel(IntakeKernel):
             return self._failure(error)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
-            if task is None or task.cancelling():
+            if task is None or self._gives_up:
                 raise
+            task.uncancel()  # a cell has cancelled every task of the loop
             return self._failure(error)
         return reply
 
@@ -183,13 +239,20 @@ class HostIPythonKernel(IntakeKernel):
         }
 
     def raw_input(self, prompt: str = "") -> str:
-        """Original; refused where the host must never wait for a person."""
+        """Ask the client, unless the host's own thread asks while a cell runs.
+
+        Refused where the host must never wait for a person.
+        """
+        if not self.shell.descends_from_cell:
+            return str(self.owner.names.of_host("builtins.input")(prompt))
         self._refuse_to_wait("input()")
         answer: str = super().raw_input(prompt)
         return answer
 
     def getpass(self, *args: Any, **kwargs: Any) -> str:
-        """Original; refused where the host must never wait for a person."""
+        """As :meth:`raw_input`."""
+        if not self.shell.descends_from_cell:
+            return str(self.owner.names.of_host("getpass.getpass")(*args, **kwargs))
         self._refuse_to_wait("getpass()")
         answer: str = super().getpass(*args, **kwargs)
         return answer
@@ -202,15 +265,19 @@ class HostIPythonKernel(IntakeKernel):
             )
             raise StdinNotImplementedError(message)
 
+    @boundary
     def do_complete(self, code: str, cursor_pos: int) -> Any:
-        """Completion may run the user's code: interruptible."""
-        with self.owner.interrupter.armed():
+        """Complete, which may run the user's code."""
+        with self._contained(), self.shell.step():
             return super().do_complete(code, cursor_pos)
+        return {**_NO_COMPLETIONS, "cursor_start": cursor_pos, "cursor_end": cursor_pos}
 
+    @boundary
     def do_inspect(self, *args: Any, **kwargs: Any) -> Any:
-        """Inspection may run the user's code: interruptible."""
-        with self.owner.interrupter.armed():
+        """Inspect, which may run the user's code."""
+        with self._contained(), self.shell.step():
             return super().do_inspect(*args, **kwargs)
+        return dict(_NO_INSPECTION)
 
     # Endings. Originals: kill the host's children and stop loops that may be the host's.
 

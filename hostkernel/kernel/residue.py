@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping
     from types import TracebackType
 
-__all__ = ["AtexitRecord", "Residue", "restore_environment"]
+__all__ = ["AtexitRecord", "Patch", "Residue", "restore_environment"]
 
 _MISSING = object()
 
@@ -224,6 +224,36 @@ def _warning_filters() -> list[Any]:
     # Not bound once: leaving warnings.catch_warnings puts another list in its place.
     filters: list[Any] = warnings.filters  # type: ignore[assignment]
     return filters
+
+
+class Patch:
+    """One attribute of an object, replaced until :meth:`close`.
+
+    Args:
+        owner: the object.
+        name: of the attribute.
+        make: given what is there, makes what replaces it. That may be kept and called for
+            ever, where somebody has wrapped it meanwhile.
+    """
+
+    def __init__(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
+        self._owner = owner
+        self._name = name
+        self._had_own = name in vars(owner)
+        self._before = vars(owner)[name] if self._had_own else None
+        setattr(owner, name, make(getattr(owner, name)))
+        self._ours = vars(owner)[name]
+
+    def close(self) -> str | None:
+        """Put back what was there; a sentence where somebody else has replaced ours."""
+        if vars(self._owner).get(self._name) is not self._ours:
+            owner = getattr(self._owner, "__qualname__", type(self._owner).__qualname__)
+            return f"{owner}.{self._name} was changed by somebody else and is left as it is"
+        if self._had_own:
+            setattr(self._owner, self._name, self._before)
+        else:
+            delattr(self._owner, self._name)
+        return None
 
 
 class AtexitRecord:

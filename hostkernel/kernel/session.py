@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import ipykernel.ipkernel
+from tornado.ioloop import IOLoop
 
 from hostkernel.errors import StartError
 
@@ -19,6 +20,7 @@ from .messages import Restraint
 from .namespace import let_go
 from .plots import connect_plots, disconnect_plots
 from .residue import AtexitRecord
+from .script_magics import end_scripts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, MutableMapping
@@ -34,6 +36,7 @@ __all__ = ["KernelSession"]
 log = logging.getLogger("hostkernel.kernel")
 
 _IPYKERNELS_LOG = "hostkernel.kernel.ipykernel"  # what it says itself, apart from what we say
+_NO_EXTENSION = "no load function"  # what IPython answers
 _UNTIL_COLLECTION = 1.0  # seconds from a restart
 
 
@@ -96,22 +99,43 @@ class KernelSession:
             # From the user's own IPython configuration: it must not end the host.
             raise StartError(f"SystemExit({error.code!r}) while IPython was set up") from error
 
+    def tell_file(self, file: str) -> None:
+        """Have ``ipykernel.connect.get_connection_file()`` answer in cells."""
+        self._app.connection_file = file
+
+    def watch(self, descriptor: int, read: Callable[..., None]) -> Callable[[], None]:
+        """Have ``read`` called in the thread that publishes, while ``descriptor`` is readable.
+
+        Returns:
+            A function that ends it.
+        """
+        thread = self._app.iopub_thread
+        thread.schedule(partial(thread.io_loop.add_handler, descriptor, read, IOLoop.READ))
+        return partial(thread.schedule, partial(thread.io_loop.remove_handler, descriptor))
+
     def call_later(self, seconds: float, function: Callable[[], None]) -> None:
         """Call ``function`` after some time, in the control thread. Any thread."""
         loop = self._app.control_thread.io_loop
         loop.add_callback(loop.call_later, seconds, function)
 
-    def furnish(self, namespace: Iterable[Mapping[str, object]], extensions: Iterable[str]) -> None:
-        """Give a fresh shell the names and IPython extensions that plugins bring."""
+    def furnish(self, namespace: Iterable[Mapping[str, object]]) -> None:
+        """Give a fresh shell the names that plugins bring."""
         self.shell.register_magics(PipMagics)
         connect_plots(self.shell)
+        comms.connect_widgets()
         for names in namespace:
             self.shell.push(dict(names), interactive=False)
-        for extension in extensions:
-            try:
-                self.shell.extension_manager.load_extension(extension)
-            except Exception:
-                log.exception("IPython extension %r cannot be loaded", extension)
+
+    def load_extension(self, name: str) -> None:
+        """Load an IPython extension that a plugin names.
+
+        Raises:
+            Exception: whatever it raises; ImportError where it is none.
+        """
+        said = self.shell.extension_manager.load_extension(name)
+        if said == _NO_EXTENSION:
+            message = f"{name} has no load_ipython_extension()"
+            raise ImportError(message, name=name)
 
     def renew(self) -> None:
         """Soft restart: a fresh shell behind the same sockets, threads and key."""
@@ -162,11 +186,10 @@ class KernelSession:
         self._cancel_collection = partial(loop.remove_timeout, collection)
 
     def _close_shell(self) -> None:
-        manager = self.kernel.comm_manager
-        manager.comms.clear()
-        manager.targets.clear()
+        comms.forget(self.kernel.comm_manager)
         disconnect_plots()
         shell = self.shell
+        end_scripts(shell)
         # IPython empties the namespace at its end, under the functions that cells handed out.
         let_go(shell.user_ns)
         shell.user_module, shell.user_ns = shell.prepare_user_module()

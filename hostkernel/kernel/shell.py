@@ -9,27 +9,35 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ipykernel.displayhook import ZMQShellDisplayHook
 from ipykernel.zmqshell import ZMQDisplayPublisher, ZMQInteractiveShell
 from IPython.core.error import UsageError
+from IPython.core.formatters import DisplayFormatter
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult
 from traitlets import Type, observe
 
 from .frames import hide_ours
 from .history import HostHistory
+from .namespace import CellsMain
+from .naming import named_as
+from .pursuit import boundary
 from .residue import restore_environment
+from .script_shell import ScriptShell
 from .steps import Stepped
 from .tasks import in_a_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from .interpreter import Interpreter
     from .owner import Owner
+    from .scripts import Script
+    from .threads import Threads
 
-__all__ = ["HostDisplayHook", "HostDisplayPublisher", "HostShell"]
+__all__ = ["HostDisplayHook", "HostDisplayPublisher", "HostShell", "only_for_session"]
 
 # Pagers wait for a keyboard that a cell does not have, and colours need a terminal's name.
 _COMMAND_ENVIRONMENT = {
@@ -42,6 +50,9 @@ _COMMAND_ENVIRONMENT = {
 }
 
 
+Error = TypeVar("Error", bound=BaseException | None)
+
+
 def _is_text(code: str) -> bool:
     try:
         code.encode()
@@ -50,8 +61,48 @@ def _is_text(code: str) -> bool:
     return True
 
 
+class HostDisplayFormatter(DisplayFormatter):
+    """Makes the representations of a result."""
+
+    def format(self, obj: Any, *args: Any, **kwargs: Any) -> Any:
+        """Give ``repr()`` alone for an object that lies about its class, which fails upstream.
+
+        Some C++ bindings answer every attribute, ``__class__`` included.
+        """
+        if _has_class(obj):
+            return super().format(obj, *args, **kwargs)
+        return {"text/plain": repr(obj)}, {}
+
+
+def _has_class(obj: Any) -> bool:
+    try:
+        return isinstance(obj.__class__, type)
+    except Exception:
+        return False
+
+
+def _with_text(error: Error) -> Error | Exception:
+    """``error``, or one of the same name if it cannot be shown as text.
+
+    Such as what ``%%bash`` raises for a script whose exit status nobody knows yet.
+    """
+    try:
+        str(error)
+    except Exception:
+        kind: type[Exception] = type(type(error).__name__, (Exception,), {})
+        return kind("<exception str() failed>")
+    return error
+
+
 class HostDisplayHook(ZMQShellDisplayHook):
     """Publishes results."""
+
+    def __call__(self, result: Any = None) -> None:
+        """Publish it, unless the host's own thread displays it while a cell runs."""
+        if self.shell.descends_from_cell:
+            super().__call__(result)
+        else:
+            self.shell.kernel.owner.names.of_host("sys.displayhook")(result)
 
     def write_format_data(self, format_dict: dict[str, Any], md_dict: Any = None) -> None:
         """Original; and the host's console shows it, if that is wished."""
@@ -71,14 +122,12 @@ class HostDisplayPublisher(ZMQDisplayPublisher):
             self.shell.show(f"{data['text/plain']}\n")
 
 
-class HostShell(ZMQInteractiveShell):
+@named_as(ZMQInteractiveShell)
+class HostShell(ScriptShell):
     """The shell that runs cells."""
 
     displayhook_class = Type(HostDisplayHook)
     display_pub_class = Type(HostDisplayPublisher)
-    # Original: missing until the first error has been shown, which an interrupt may prevent.
-    _last_traceback: list[str] | None = None
-    _shown: tuple[BaseException | None, list[str]] = (None, [])  # in the cell that runs
 
     @property
     def _owner(self) -> Owner:
@@ -89,6 +138,44 @@ class HostShell(ZMQInteractiveShell):
     def interpreter(self) -> Interpreter:
         """The host's real Python."""
         return self._owner.interpreter
+
+    @classmethod
+    def initialized(cls) -> bool:
+        """Whether there is one. Anybody else is answered by :func:`only_for_session`."""
+        return getattr(cls, "_instance", None) is not None
+
+    @property
+    def descends_from_cell(self) -> bool:
+        """Whether the caller is a cell, or something that one started."""
+        return self._owner.threads.parent() is not None
+
+    def prepare_user_module(self, user_module: Any = None, user_ns: Any = None) -> Any:
+        """Make the module of the cells, which finds the names of the host's script too."""
+        if user_module is None and user_ns is None:
+            user_module = CellsMain(partial(self._owner.names.of_host, "sys.modules.__main__"))
+        return super().prepare_user_module(user_module, user_ns)
+
+    def init_builtins(self) -> None:
+        """Leave the host's ``exit`` and ``quit``. Upstream hides them while a cell runs."""
+        super().init_builtins()
+        for name in ("exit", "quit"):
+            self.builtin_trap.auto_builtins.pop(name, None)
+
+    def init_display_formatter(self) -> None:
+        """As upstream, with a formatter that no object can make fail."""
+        self.display_formatter = HostDisplayFormatter(parent=self)
+        self.configurables.append(self.display_formatter)
+
+    def excepthook(self, etype: Any, value: Any, tb: Any) -> None:
+        """Print the error where C code of the host's reports one, as Python does.
+
+        Upstream: publishes it, also where the cell handles what the host makes of it. An
+        application that collects an operator's error in a stream of its own gets nothing then.
+        """
+        if self.descends_from_cell:
+            sys.__excepthook__(etype, value, tb)
+        else:
+            self._owner.names.of_host("sys.excepthook")(etype, value, tb)
 
     def init_environment(self) -> None:
         """Original: sets six environment variables for good; see :meth:`system_piped`."""
@@ -124,12 +211,14 @@ class HostShell(ZMQInteractiveShell):
 
     def showtraceback(self, exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:
         """Upstream: also shows the frames of this package."""
-        hide_ours(sys.exc_info()[1] if exc_tuple is None else exc_tuple[1])
+        error = sys.exc_info()[1] if exc_tuple is None else exc_tuple[1]
+        self._owner.forks.leave_child(error)
+        hide_ours(error)
         super().showtraceback(exc_tuple, *args, **kwargs)
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
         """Original; and the host's console shows it, if that is wished."""
-        super()._showtraceback(etype, evalue, stb)
+        super()._showtraceback(etype, _with_text(evalue), stb)
         self._shown = evalue, stb
         self.show("\n".join([*stb, ""]), 1)
 
@@ -139,11 +228,12 @@ class HostShell(ZMQInteractiveShell):
         """Original: renders for the history what has just been rendered, before it answers."""
         shown, traceback = self._shown
         if exception is not shown:
+            exception = _with_text(exception)
             found: dict[str, Any] = super()._format_exception_for_storage(
                 exception, *args, **kwargs
             )
             return found
-        name, text = type(exception).__name__, str(exception)
+        name, text = type(exception).__name__, str(_with_text(exception))
         return {"ename": name, "evalue": text, "traceback": traceback}
 
     @observe("exit_now")
@@ -178,16 +268,20 @@ class HostShell(ZMQInteractiveShell):
             self.kernel.tell_that_it_shares()
         owner.cell_begins(raw_cell)
         self.kernel.trace_cell()
-        in_a_cell.set(True)
+        within = in_a_cell.set(True)
         if not _is_text(raw_cell):
             kwargs["store_history"] = False  # the history's thread would end by it
-        coroutine = super().run_cell_async(raw_cell, *args, **kwargs)
+        owner.names.reset("builtins.input", "getpass.getpass")  # as upstream, for each cell
+        script, coroutine = self.run_asked(raw_cell, *args, **kwargs)
         try:
-            result = await Stepped(coroutine, self._step)
+            result = await Stepped(coroutine, partial(self.step, coroutine, script))
         except (KeyboardInterrupt, SystemExit) as error:
             owner.interrupter.disarm()
             result = self._ended_by(error, raw_cell)
+        in_a_cell.reset(within)
         self._shown = (None, [])
+        result.error_in_exec = _with_text(result.error_in_exec)
+        result.error_before_exec = _with_text(result.error_before_exec)
         owner.cell_ended(raw_cell, result)
         return result
 
@@ -199,14 +293,69 @@ class HostShell(ZMQInteractiveShell):
         self.showtraceback(running_compiled_code=True)
         return result
 
+    async def run_ast_nodes(self, *args: Any, **kwargs: Any) -> bool:
+        """Original, which runs a cell; a child that the cell has forked ends with it."""
+        failed: bool = await super().run_ast_nodes(*args, **kwargs)
+        self._owner.forks.leave_child()
+        return failed
+
+    @boundary
+    async def run_code(self, code_obj: Any, result: Any = None, **kwargs: Any) -> bool:
+        """Original; and an interrupt that the code swallowed by no wish of its own is shown."""
+        failed: bool = await super().run_code(code_obj, result, **kwargs)
+        try:
+            if not failed:
+                self._owner.interrupter.deliver()
+        except KeyboardInterrupt as error:
+            if result is not None:
+                result.error_in_exec = error.with_traceback(None)
+            self.showtraceback((type(error), error, None), running_compiled_code=True)
+            return True
+        return failed
+
     @contextmanager
-    def _step(self) -> Iterator[None]:
+    def step(
+        self, coroutine: Coroutine[Any, Any, Any] | None = None, script: Script | None = None
+    ) -> Iterator[None]:
+        """Enter what a step of the user's code needs, whatever kind of request it serves.
+
+        Args:
+            coroutine: the cell's, if the step is one of a cell.
+            script: what ``hostkernel exec FILE`` runs, if the step is one of it.
+        """
         owner = self._owner
         parent = self.kernel.get_parent("shell").get("header", {})
         with ExitStack() as stack:
             if owner.host.undisturbed:
                 stack.enter_context(self.kernel.iopub_thread.undisturbed())
             stack.enter_context(owner.surroundings(parent))
+            if script is not None:
+                stack.enter_context(script.installed())
             stack.enter_context(owner.host.tick_context())
             stack.enter_context(owner.interrupter.armed())
+            if coroutine is None:
+                yield
+                return
+            owner.interrupter.insist_on(coroutine)
             yield
+            owner.forks.leave_child(RuntimeError("a forked child awaits in its parent's loop"))
+
+    def user_expressions(self, expressions: Any) -> Any:
+        """Evaluate them as a step of the cell that they came with."""
+        if not self._owner.interrupter.here:
+            return super().user_expressions(expressions)
+        with self.step():
+            return super().user_expressions(expressions)
+
+
+def only_for_session(threads: Threads) -> Callable[[Any], Any]:
+    """Make ``InteractiveShell.initialized()`` true for what descends from cells, and nobody else.
+
+    The host's own code that asks for a shell, as matplotlib does, must not find itself in a
+    notebook because one is connected.
+    """
+
+    def initialized(cls: Any) -> bool:
+        return getattr(cls, "_instance", None) is not None and threads.is_session
+
+    return lambda _: classmethod(initialized)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from .pursuit import boundary
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from contextlib import AbstractContextManager
@@ -56,6 +58,7 @@ class Stepped:
         """Give the coroutine up."""
         self._coroutine.close()
 
+    @boundary
     def _step(self, step: Callable[[], Any]) -> Any:
         __tracebackhide__ = True
         try:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
+
+from .threads import request_header
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
 __all__ = ["CellTasks", "in_a_cell"]
 
@@ -20,7 +22,8 @@ class CellTasks:
     """Remembers them as they are made. A task factory, for a loop that is the kernel's own."""
 
     def __init__(self) -> None:
-        self._tasks: WeakSet[asyncio.Task[Any]] = WeakSet()
+        self._tasks: WeakKeyDictionary[asyncio.Future[Any], Mapping[str, Any] | None]
+        self._tasks = WeakKeyDictionary()
 
     def __call__(
         self, loop: asyncio.AbstractEventLoop, coroutine: Any, /, **kwargs: Any
@@ -28,8 +31,12 @@ class CellTasks:
         """Make a task, as asyncio does where there is no factory."""
         task = asyncio.Task(coroutine, loop=loop, **kwargs)
         if in_a_cell.get():
-            self._tasks.add(task)
+            self._tasks[task] = request_header.get(None)
         return task
+
+    def header(self, task: asyncio.Future[Any] | None) -> Mapping[str, Any] | None:
+        """The header of the request that started ``task``, None if it is no cell's."""
+        return None if task is None else self._tasks.get(task)
 
     def cancel(self, keep: Collection[asyncio.Task[None]]) -> None:
         """Cancel them, all but ``keep``. On the loop's thread."""

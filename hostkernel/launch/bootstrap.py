@@ -1,6 +1,6 @@
 """The first lines of hostkernel inside a host: put ``sys.path`` right, start the kernel.
 
-A host runs this file by its path, on its main thread, under any module name it likes. It is
+A host runs this file by its path, or its text, on its main thread, under any module name. It is
 told where its orders lie by one environment variable, and it reports there how far it got:
 that report, not the exit status of a wrapper, tells the outside how the start went.
 
@@ -8,7 +8,6 @@ Only the standard library is imported at the top, and even Python 3.6 must be ab
 this file: it is here that a host with too old a Python says so.
 """
 
-import importlib.util
 import json
 import os
 import pathlib
@@ -16,6 +15,7 @@ import signal
 import site
 import sys
 import traceback
+import types
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional
 
 if TYPE_CHECKING:
@@ -93,6 +93,10 @@ class Report:
         """Say why the kernel did not start."""
         self._write(event="error", step=self.current, **describe(error)._asdict())
 
+    def ended(self, status: int, text: str) -> None:
+        """Say that the script has ended, as Python would; no failure of ours."""
+        self._write(event="ended", status=status, text=text)
+
     def _write(self, **record: object) -> None:
         if self.file is None:
             return
@@ -135,15 +139,18 @@ def main() -> None:
     folder = os.environ.pop(VARIABLE)
     report = Report(os.path.join(folder, REPORT))
     report.begin()
+    status = 0
     try:
         _check_version()
-        _follow(_take_orders(folder), report)
+        status = _follow(_take_orders(folder), report)
     except BaseException as error:
         if report.is_ready:
             raise
         report.failed(error)
         if report.file is None:
             traceback.print_exc()
+    if status:
+        raise SystemExit(status)
 
 
 def _check_version() -> None:
@@ -171,18 +178,18 @@ def _take_orders(folder: str) -> Dict[str, Any]:
     return orders
 
 
-def _follow(orders: Dict[str, Any], report: Report) -> None:
+def _follow(orders: Dict[str, Any], report: Report) -> int:
     before = list(sys.path)
     added = _put_in_front(orders["sites"])
     try:
-        _start(orders, report, lambda: _put_behind(added))
+        return _start(orders, report, lambda: _put_behind(added))
     except BaseException:
         if not report.is_ready:
             sys.path[:] = before
         raise
 
 
-def _start(orders: Dict[str, Any], report: Report, when_up: Callable[[], None]) -> None:
+def _start(orders: Dict[str, Any], report: Report, when_up: Callable[[], None]) -> int:
     report.step("importing hostkernel")
     from hostkernel.config import load_dump
     from hostkernel.plugins import Plugins
@@ -194,7 +201,7 @@ def _start(orders: Dict[str, Any], report: Report, when_up: Callable[[], None]) 
     settings = tables.validate(plugins.hosts, plugins.problems)
     host_class = plugins.host_class(orders["host"])
     host = host_class(settings.for_host(host_class))
-    bring_up(host, settings, plugins, orders, report, when_up)
+    return bring_up(host, settings, plugins, orders, report, when_up)
 
 
 def bring_up(
@@ -204,7 +211,7 @@ def bring_up(
     orders: Dict[str, Any],
     report: Report,
     when_up: Callable[[], None] = lambda: None,
-) -> None:
+) -> int:
     """Called inside the host, on its main thread: hand the kernel over to the adapter.
 
     Args:
@@ -215,8 +222,12 @@ def bring_up(
             ``connection_file`` and ``parent``.
         report: told when the kernel is up.
         when_up: called then, too.
+
+    Returns:
+        The exit status of a script that ended by what it raised, which is shown or reported.
     """
     report.step("importing the kernel")
+    from hostkernel.host import ScriptEnd
     from hostkernel.kernel.manager import HostKernelManager
 
     def up(kernel: "Kernel") -> None:
@@ -239,9 +250,19 @@ def bring_up(
         manager.stop_on_signals()
         _stop_on_hangup(manager)
     report.step(RUNNING)
-    host.main(manager, tuple(orders["args"]))
+    try:
+        host.main(manager, tuple(orders["args"]))
+    except BaseException as error:
+        end = ScriptEnd.of(error) if orders["owns_process"] else None
+        if end is None:
+            raise
+        report.ended(end.status, end.text)
+        if report.is_ready or report.file is None:
+            end.show()
+        return end.status
     if orders["owns_process"] and not report.is_ready:
         raise CannotStartError("the host ended without starting its kernel")
+    return 0
 
 
 def _announcer(up: "Callable[[Kernel], None]") -> object:
@@ -296,23 +317,22 @@ def _put_behind(added: List[str]) -> None:
     sys.path[:] = [entry for entry in sys.path if entry not in added] + behind
 
 
-def _run_by_path() -> None:
-    # Some hosts clear the namespace that a start script ran in, some run it twice, and some
-    # do not set __file__: so everything happens in a module of our own.
-    file = os.path.abspath(_run_by_path.__code__.co_filename)
-    folder = os.path.dirname(file)
-    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != folder]
-    spec = importlib.util.spec_from_file_location(_MODULE, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[_MODULE] = module
-    spec.loader.exec_module(module)
+def _run_apart(code: types.CodeType) -> None:
+    # Some hosts clear the namespace that a start script ran in, some run it twice, some do not
+    # set __file__, and some run its text, so that it has no file: so everything happens in a
+    # module of our own, made of the very code that runs now.
+    file = os.path.abspath(code.co_filename)
+    if os.path.isfile(file):
+        folder = os.path.dirname(file)
+        sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != folder]
+    module = sys.modules[_MODULE] = types.ModuleType(_MODULE)
+    module.__file__ = file
+    exec(code, module.__dict__)
     module.main()
 
 
 if __name__ not in (_MODULE, "hostkernel.launch.bootstrap"):
     if VARIABLE in os.environ:
-        _run_by_path()
+        _run_apart(sys._getframe().f_code)
     elif _MODULE not in sys.modules:
         sys.stderr.write("This file is for hosts that `hostkernel run` starts.\n")

@@ -78,7 +78,9 @@ class Prepared:
             launch = replace(launch, argv=argv, in_process=False)
         if command:
             launch = replace(launch, argv=(*command, *launch.argv[1:]))
-        return replace(launch, env={**launch.env, **host.settings.env}), owns_process
+        told = launch.python or (installation.python if installation else None)
+        env = {**launch.env, **host.settings.env}
+        return replace(launch, env=env, python=told), owns_process
 
     def furnished(self, orders: Orders, python: str, tell: Callable[[str], None]) -> Orders:
         """The orders for a host with another Python, with packages for it.

@@ -12,7 +12,7 @@ from hostkernel import processes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Failure", "Process", "Ready", "StartReport"]
+__all__ = ["Ended", "Failure", "Process", "Ready", "StartReport"]
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,14 @@ class Failure:
     hint: str | None = None
 
 
+@dataclass(frozen=True)
+class Ended:
+    """The script ended before the kernel was up, with what Python prints of it."""
+
+    status: int
+    text: str
+
+
 class StartReport:
     """The report in ``file``, which need not exist yet; :meth:`poll` brings it up to date."""
 
@@ -57,6 +65,7 @@ class StartReport:
         self.step: str | None = None
         self.ready: Ready | None = None
         self.failure: Failure | None = None
+        self.ended: Ended | None = None
         self._position = 0
 
     def poll(self) -> None:
@@ -97,3 +106,6 @@ class StartReport:
             traceback=fields["traceback"],
             hint=fields["hint"],
         )
+
+    def _on_ended(self, status: int, text: str) -> None:
+        self.ended = Ended(status, text)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hostkernel.connection import ConnectionInfo
-from hostkernel.errors import ConnectionFileError, LaunchError
+from hostkernel.errors import ConnectionFileError, LaunchError, ScriptError
 
 from . import bootstrap
 from .child import Child, describe_status
 from .packages import known_python, remember_python
-from .report import Process, StartReport
+from .report import Ended, Process, StartReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +105,7 @@ def start_with_its_python(
 ) -> Started:
     """Like :func:`start`; a host whose Python is not ours gets packages for it first.
 
-    Which Python that is, only the host knows: the first start of it ends by saying so.
+    Which Python that is may only the host know: then its first start ends by saying so.
     """
     cache = prepared.paths.cache
 
@@ -129,8 +129,8 @@ def start_with_its_python(
             raise LaunchError(orders.host, "interrupted") from None
 
     def with_packages(orders: Orders) -> Started:
-        known = known_python(launch.argv[0], cache)
-        if known not in {None, orders.python}:
+        known = known_python(launch.argv[0], cache) or launch.python
+        if known not in {None, orders.python} and _can_be_served(known):
             orders = furnished(orders, str(known))
         try:
             return attempt(orders)
@@ -189,6 +189,8 @@ class _Starting:
     def _check(self, gone: bool, late: bool) -> None:
         if self.report.failure is not None:
             raise self._reported()
+        if self.report.ready is None and self.report.ended is not None:
+            raise self._script_ended(self.report.ended)
         if self.report.ready is None and gone:
             raise self._died()
         if self.report.ready is None and late:
@@ -229,6 +231,17 @@ class _Starting:
         failure = self.report.failure
         assert failure is not None
         return self._error(failure.reason, failure.step, failure.traceback, failure.hint)
+
+    def _script_ended(self, ended: Ended) -> ScriptError:
+        reason = ended.text.rstrip().rpartition("\n")[2] or f"status {ended.status}"
+        return ScriptError(
+            host=self.host,
+            reason=f"its script ended: {reason}",
+            command=self.child.argv,
+            traceback=ended.text,
+            status=ended.status,
+            python=self.report.python,
+        )
 
     def _died(self) -> LaunchError:
         process, status = self.report.process, self.child.status

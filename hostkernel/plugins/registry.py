@@ -219,26 +219,40 @@ class Plugins:
         Returns:
             What the plugins returned: local plugins first, then the last installed.
         """
-        return list(self._results(hook, arguments))
+        return [result for _, result in self._results(hook, arguments)]
 
     def first(self, hook: str, **arguments: object) -> Any:
         """Like :meth:`collect`, up to the first result that is not None; else None."""
         results = self._results(hook, arguments)
-        return next((result for result in results if result is not None), None)
+        return next((result for _, result in results if result is not None), None)
 
     def notify(self, hook: str, **arguments: object) -> None:
         """Like :meth:`collect`, for hooks that return nothing."""
         for _ in self._results(hook, arguments):
             pass
 
-    def _results(self, hook: str, arguments: Mapping[str, object]) -> Iterator[Any]:
+    def use(self, hook: str, use: Callable[[Any], object], **arguments: object) -> None:
+        """Like :meth:`collect`; ``use`` is called with each item of each result.
+
+        What fails there is reported as the failure of the plugin that returned it.
+        """
+        for info, result in self._results(hook, arguments):
+            for item in result:
+                try:
+                    use(item)
+                except FAILURES as error:
+                    self.report(info.blame_exception(error, f"{hook}, {item!r}"))
+
+    def _results(
+        self, hook: str, arguments: Mapping[str, object]
+    ) -> Iterator[tuple[PluginInfo, Any]]:
         for impl in self._implementations(hook):
             try:
                 result = self._call(impl, hook, arguments)
             except PluginError as problem:
                 self.report(problem)
             else:
-                yield result
+                yield self._plugins[impl.plugin_name], result
 
     def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
         caller: pluggy.HookCaller = getattr(self._manager.hook, hook)

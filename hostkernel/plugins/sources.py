@@ -28,6 +28,7 @@ __all__ = ["FAILURES", "PluginInfo", "Source", "installed", "local"]
 FAILURES = (Exception, SystemExit)
 """What a plugin may raise without harming anything else; KeyboardInterrupt is the user's."""
 
+_NOT_THEIRS = (f"{PROJECT}.", "IPython.", "importlib.", "_frozen_importlib")
 _SETTLED = 2.0  # seconds after which an installer is done with what it began in a folder
 
 
@@ -68,10 +69,10 @@ class PluginInfo:
 
 
 def _where(error: BaseException) -> str:
-    """The first frame that is neither ours nor the import system's is the plugin's."""
+    """The first frame that is not ours, IPython's or the import system's is the plugin's."""
     for frame, line in traceback.walk_tb(error.__traceback__):
         module = f"{frame.f_globals.get('__name__')}."
-        if not module.startswith((f"{__package__}.", "importlib.", "_frozen_importlib")):
+        if not module.startswith(_NOT_THEIRS):
             return f" ({frame.f_code.co_filename}:{line})"
     return ""
 

@@ -127,9 +127,10 @@ class BlenderHost(Host):
 
     def cell_begins(self) -> None:
         """Called inside, on the main thread, before a cell."""
-        from . import references, startup
+        from . import handlers, references, startup
 
         startup.tell()
+        handlers.restore()
         references.cell_begins()
         if self.settings.undo:
             self._undo_steps.begin()
@@ -144,8 +145,9 @@ class BlenderHost(Host):
 
     def leave(self) -> None:
         """Called inside, on the main thread, when the kernel has stopped."""
-        from . import references
+        from . import painter, references
 
+        painter.close()
         references.close()
         self._undo_steps.close()
 

@@ -14,6 +14,7 @@ from IPython.core.magic_arguments import MagicArgumentParser
 from IPython.display import Image, display
 
 from . import pictures
+from .painter import PaintingError
 from .render import render_apart, render_here
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ def load_ipython_extension(ip: Any) -> None:
     ip.register_magic_function(render, "line")
     ip.input_transformers_post.append(_await_render)
     png = ip.display_formatter.formatters["image/png"]
-    png.for_type(bpy.types.Image, pictures.image)
-    png.for_type(bpy.types.Material, pictures.material)
-    png.for_type(bpy.types.Object, pictures.object_)
+    png.for_type(bpy.types.Image, pictures.careful(pictures.image))
+    png.for_type(bpy.types.Material, pictures.careful(pictures.material))
+    png.for_type(bpy.types.Object, pictures.careful(pictures.object_))
 
 
 def _await_render(lines: list[str]) -> list[str]:
@@ -46,7 +47,12 @@ def viewport(line: str) -> None:
 
     Without a window, or without a 3D viewport in it, a quick render of the scene.
     """
-    display(Image(pictures.viewport(_size(line.strip()))))
+    size = _size(line.strip())
+    try:
+        display(Image(pictures.viewport(size)))
+    except PaintingError as error:
+        message = f"%viewport: no picture could be made:\n{error}"
+        raise UsageError(message) from None
 
 
 def _size(text: str) -> tuple[int, int] | None:

@@ -1,37 +1,77 @@
 """Pictures of what is in Blender, as PNG files' bytes. Imported inside Blender only.
 
-All on the main thread. What is rendered here is rendered from a scene of its own, that goes
-again: neither settings nor render result of the user's scenes change.
+Showing a result must run nothing of the user's document in this Blender: no evaluation (drivers,
+modifiers, physics), no render, no handler, no message bus, and it must leave nothing behind. So
+what has to be rendered is rendered by a child Blender (:mod:`.painter`). It gets a file that
+``bpy.data.libraries.write`` makes of the data-block and what that needs; this call reads the
+document only, in any mode, and calls no handler.
+
+Rejected:
+
+- a scene of our own here, with the user's object linked into it: it evaluates the object in a
+  second dependency graph. Blender 3.4 dies of that in the sculpt and paint modes, evaluated
+  objects cannot be linked, handlers and drivers run, users and the Render Result change;
+- a scene of our own with a mesh from ``new_from_object``: it evaluates as well, and materials
+  still carry drivers and images, and the data-blocks come and go in the user's document;
+- ``ID.preview_ensure``: it stores the picture in the document;
+- ``save_as_mainfile(copy=True)``: it calls the save handlers and flushes the edit mode.
 """
 
 from __future__ import annotations
 
+import logging
 import math
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
+import threading
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import bpy
-import mathutils
 
-from .child import as_png, save_result
+from .painter import paint
 from .png import png
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable
 
-__all__ = ["image", "material", "object_", "viewport"]
+__all__ = ["careful", "image", "material", "object_", "viewport"]
 
 _LARGEST = 1024  # pixels along the longer side of an image shown as a result
 _PREVIEW = (256, 256)
-_PREVIEW_SAMPLES = 16
-_VIEW_SAMPLES = 4
-_DIRECTION = (1.0, -1.3, 0.8)  # from the subject to the camera
-_LENS = 50.0
-_ROOM = 1.1  # how much more than the subject the picture shows
-_WATCHING = ("depsgraph_update_", "render_")
-_HAVE_SHAPE = {"MESH", "CURVE", "CURVES", "SURFACE", "META", "FONT", "VOLUME", "GPENCIL"}
+_HAVE_SHAPE = {
+    "CURVE",
+    "CURVES",
+    "FONT",
+    "GPENCIL",
+    "GREASEPENCIL",
+    "MESH",
+    "META",
+    "POINTCLOUD",
+    "SURFACE",
+    "VOLUME",
+}
+_JOBS = ("RENDER", "OBJECT_BAKE", "COMPOSITE")
+_VIEW_SETTINGS = ("view_transform", "look", "exposure", "gamma")
+
+
+def careful(make: Callable[[Any], bytes | None]) -> Callable[[Any], bytes | None]:
+    """``make`` as a formatter of results: a picture that cannot be made fails no cell.
+
+    There is none in another thread either, where nothing of Blender's may be read. IPython would
+    publish the error, and the cell's reply would be one. An interrupt is the cell's, though, like
+    one in any other ``_repr_png_``.
+    """
+
+    @wraps(make)
+    def picture(data: Any) -> bytes | None:
+        if threading.current_thread() is not threading.main_thread():
+            return None
+        try:
+            return make(data)
+        except Exception:
+            logging.getLogger(__name__).debug("no picture of a result", exc_info=True)
+            return None
+
+    return picture
 
 
 # Images
@@ -67,15 +107,16 @@ def _srgb(linear: Any) -> Any:
 
 
 def _render_result(data: Any) -> bytes | None:
-    # Its pixels cannot be read, but it can be saved; not so while there is none.
-    if data.type != "RENDER_RESULT":
+    # Its pixels cannot be read, but it can be saved, in the scene's format: to change that for a
+    # moment would change the document. There may be none yet.
+    if data.type != "RENDER_RESULT" or not _is_calm():
         return None
-    with _unwatched(), _file() as file:
-        try:
-            save_result(bpy.context.scene, file)
-        except RuntimeError:
-            return None
-        return file.read_bytes()
+    scene = bpy.context.scene
+    view = {name: getattr(scene.view_settings, name) for name in _VIEW_SETTINGS}
+    device = scene.display_settings.display_device
+    return paint(
+        data.save_render, {"kind": "image", "view_settings": view, "display_device": device}
+    )
 
 
 # Viewport
@@ -153,11 +194,8 @@ def _half_of_render() -> tuple[int, int]:
 
 
 def _quick_view(size: tuple[int, int]) -> bytes:
-    with _scene_copy() as scene:
-        if scene.camera is not None:
-            return _render(scene, size, _VIEW_SAMPLES)
-        with _camera(scene, scene.objects, size):
-            return _render(scene, size, _VIEW_SAMPLES)
+    scene = bpy.context.scene
+    return paint(_writer(scene), _order("scene", scene, size))
 
 
 # Previews
@@ -165,160 +203,65 @@ def _quick_view(size: tuple[int, int]) -> bytes:
 
 def object_(data: Any) -> bytes | None:
     """An object alone, from its front right; None where it has nothing to show."""
-    if data.type not in _HAVE_SHAPE:
+    if data.type not in _HAVE_SHAPE or not _is_in(bpy.data.objects, data) or not _is_whole(data):
         return None
-    with _unwatched(), _stage() as scene:
-        scene.collection.objects.link(data)
-        with _camera(scene, [data], _PREVIEW):
-            return _render(scene, _PREVIEW, _PREVIEW_SAMPLES)
+    return _preview("object", data)
 
 
-def material(data: Any) -> bytes:
+def material(data: Any) -> bytes | None:
     """A ball of the material."""
-    with _unwatched(), _stage() as scene:
-        mesh = bpy.data.meshes.new("hostkernel")
-        try:
-            _make_ball(mesh)
-            mesh.materials.append(data)
-            with _linked(scene, mesh) as ball, _camera(scene, [ball], _PREVIEW):
-                return _render(scene, _PREVIEW, _PREVIEW_SAMPLES)
-        finally:
-            bpy.data.meshes.remove(mesh)
+    return _preview("material", data) if _is_in(bpy.data.materials, data) else None
 
 
-def _make_ball(mesh: Any) -> None:
-    import bmesh
-
-    shape = bmesh.new()
-    try:
-        bmesh.ops.create_uvsphere(shape, u_segments=48, v_segments=24, radius=1.0)
-        for face in shape.faces:
-            face.smooth = True
-        shape.to_mesh(mesh)
-    finally:
-        shape.free()
+def _preview(kind: str, data: Any) -> bytes | None:
+    if _uses_override(data) or not _is_calm():
+        return None
+    return paint(_writer(data), _order(kind, data, _PREVIEW))
 
 
-# Scenes of our own
+def _is_in(kind: Any, data: Any) -> bool:
+    """Evaluated and temporary data-blocks are not in the document: no file can hold them."""
+    return data.as_pointer() in (each.as_pointer() for each in kind)
 
 
-@contextmanager
-def _unwatched() -> Iterator[None]:
-    """Let no handler take what is done here for a change of the user's, or for a render."""
-    names = [name for name in dir(bpy.app.handlers) if name.startswith(_WATCHING)]
-    handlers = [getattr(bpy.app.handlers, name) for name in names]
-    _bring_up_to_date()  # What the user has changed until now is to be noticed.
-    before = [list(each) for each in handlers]
-    for each in handlers:
-        each.clear()
-    try:
-        yield
-        _bring_up_to_date()
-    finally:
-        for each, kept in zip(handlers, before, strict=True):
-            each[:] = kept
+def _is_whole(data: Any) -> bool:
+    """In object mode only does an object's data hold what its user sees."""
+    return data.mode == "OBJECT" and not getattr(data.data, "is_editmode", False)
 
 
-def _bring_up_to_date() -> None:
-    if bpy.context.view_layer is not None:
-        bpy.context.view_layer.update()
+def _uses_override(data: Any) -> bool:
+    """Newer Blenders leave a user behind, with each file, at what an override was made of."""
+    users = bpy.data.user_map()
+    found = new = {block for block in users if block.override_library}
+    while new:
+        new = set().union(*(users.get(block, ()) for block in new)) - found
+        found = found | new
+    return data in found
 
 
-@contextmanager
-def _scene_copy() -> Iterator[Any]:
-    with _unwatched():
-        scene = bpy.context.scene.copy()
-        try:
-            yield scene
-        finally:
-            bpy.data.scenes.remove(scene)
+def _is_calm() -> bool:
+    """No file is written while a job of Blender's works on the document."""
+    return not any(map(bpy.app.is_job_running, _JOBS))
 
 
-@contextmanager
-def _stage() -> Iterator[Any]:
-    """An empty scene with a sky of even grey and a lamp."""
-    scene = bpy.data.scenes.new("hostkernel")
-    world = bpy.data.worlds.new("hostkernel")
-    lamp = bpy.data.lights.new("hostkernel", "SUN")
-    try:
-        world.color = (0.25, 0.25, 0.25)
-        lamp.energy = 3.0
-        scene.world = world
-        with _linked(scene, lamp) as sun:
-            sun.rotation_euler = (math.radians(50), 0.0, math.radians(15))
-            yield scene
-    finally:
-        bpy.data.scenes.remove(scene)
-        bpy.data.lights.remove(lamp)
-        bpy.data.worlds.remove(world)
+# Orders for the child
 
 
-@contextmanager
-def _linked(scene: Any, data: Any) -> Iterator[Any]:
-    linked = bpy.data.objects.new("hostkernel", data)
-    try:
-        scene.collection.objects.link(linked)
-        yield linked
-    finally:
-        bpy.data.objects.remove(linked)
+def _writer(data: Any) -> Callable[[str], object]:
+    # What is linked from a library would be written as a link, and of newer Blenders not at all.
+    blocks = set() if data.library else {data}
+    return lambda file: bpy.data.libraries.write(file, blocks, path_remap="ABSOLUTE")
 
 
-@contextmanager
-def _camera(scene: Any, subjects: Iterable[Any], size: tuple[int, int]) -> Iterator[None]:
-    """A camera that sees all of ``subjects``."""
-    data = bpy.data.cameras.new("hostkernel")
-    try:
-        with _linked(scene, data) as camera:
-            data.lens = _LENS
-            scene.camera = camera
-            _look_at(camera, *_surroundings(scene, subjects), size)
-            yield
-    finally:
-        bpy.data.cameras.remove(data)
+def _order(kind: str, data: Any, size: tuple[int, int]) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "name": data.name,
+        "size": size,
+        "frame": bpy.context.scene.frame_current,
+        "library": data.library and _path(data.library),
+    }
 
 
-def _surroundings(scene: Any, subjects: Iterable[Any]) -> tuple[Any, float]:
-    scene.view_layers[0].update()
-    corners = [
-        subject.matrix_world @ mathutils.Vector(corner)
-        for subject in subjects
-        if subject.type in _HAVE_SHAPE
-        for corner in subject.bound_box
-    ]
-    if not corners:
-        return mathutils.Vector(), 1.0
-    low, high = (mathutils.Vector(map(edge, zip(*corners, strict=True))) for edge in (min, max))
-    return (low + high) / 2, max((high - low).length / 2, 1e-3)
-
-
-def _look_at(camera: Any, centre: Any, radius: float, size: tuple[int, int]) -> None:
-    narrow = camera.data.angle * min(size) / max(size)
-    distance = _ROOM * radius / math.sin(narrow / 2)
-    direction = mathutils.Vector(_DIRECTION).normalized()
-    camera.data.clip_start = distance / 1000
-    camera.data.clip_end = distance + 10 * radius
-    camera.location = centre + distance * direction
-    camera.rotation_euler = direction.to_track_quat("Z", "Y").to_euler()
-
-
-def _render(scene: Any, size: tuple[int, int], samples: int) -> bytes:
-    render = scene.render
-    render.engine = "CYCLES"
-    scene.cycles.device = "CPU"
-    scene.cycles.samples = samples
-    scene.cycles.use_denoising = False
-    render.resolution_x, render.resolution_y = size
-    render.resolution_percentage = 100
-    render.use_border = False
-    render.use_file_extension = False
-    render.use_compositing = render.use_sequencer = False
-    with _file() as file, as_png(scene):
-        render.filepath = str(file)
-        bpy.ops.render.render(scene=scene.name, write_still=True)
-        return file.read_bytes()
-
-
-@contextmanager
-def _file() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="hostkernel-") as folder:
-        yield Path(folder, "picture.png")
+def _path(library: Any) -> str:
+    return str(bpy.path.abspath(library.filepath, library=library.parent))

@@ -1,9 +1,10 @@
-"""The IPython extension that deals with references which a file load or an undo has killed.
+"""The IPython extension that deals with references to data of Blender's that is gone.
 
 A dead object says so when it is used. What lies inside an object, and what belongs to a
 window, does not: Blender reads freed memory, and often dies of it. So such names leave the
-cells' namespace before it happens, and dead objects after it. What cells keep elsewhere, such
-as objects in a list, stays. Loaded inside Blender only, by each fresh shell.
+cells' namespace before a load or an undo, and dead objects after it. Data that the user removes
+dies without notice, so around each cell the names are looked through. What cells keep elsewhere,
+such as objects in a list, stays. Loaded inside Blender only, by each fresh shell.
 """
 
 from __future__ import annotations
@@ -14,18 +15,19 @@ from typing import TYPE_CHECKING, Any, cast
 import bpy
 
 from .handlers import Handlers
+from .parts import Owners, is_dead, is_of_interest, is_part, parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from types import TracebackType
 
 __all__ = ["cell_begins", "cell_ended", "close", "is_of_blender", "load_ipython_extension"]
 
-_STAYS = (bpy.types.Context, bpy.types.BlendData, bpy.types.Preferences)
-_OF_WINDOWS = (bpy.types.WindowManager, bpy.types.Screen, bpy.types.WorkSpace)
-_PARTS = (bpy.types.bpy_struct, bpy.types.bpy_prop_collection, bpy.types.bpy_prop_array)
 _RESULTS = ("_", "__", "___")
+_FEW = 100  # items of a container that are looked at around each cell
 
+_LOADED = "a file was loaded"
 _REMEDY = "Fetch it anew from D (bpy.data) or C (bpy.context)."
 
 _current: References | None = None
@@ -64,12 +66,14 @@ class References:
     def __init__(self, shell: Any) -> None:
         self._shell = shell
         self._names: dict[str, Any] = shell.user_ns
+        self._data = bpy.data.as_pointer()
         self._cell: int | None = None
         self._last = ""
         self._gone: dict[str, str] = {}
+        self._owners = Owners()
         self._handlers = Handlers()
         for moment, function in {
-            "load_pre": lambda: self._before("a file was loaded", windows=True),
+            "load_pre": lambda: self._before(_LOADED, windows=True),
             "load_post": self._after_load,
             "undo_pre": lambda: self._before("a step was undone"),
             "undo_post": self._after,
@@ -78,10 +82,20 @@ class References:
         }.items():
             self._handlers.add(moment, function)
         shell.set_custom_exc((ReferenceError, NameError), _explain)
+        # IPython asks what the name at the start of a one-line cell is, before the cell begins. In
+        # older Blenders a dead object raises even then, and the name could not be used again.
+        shell.input_transformers_post.append(self._before_cell)
+        _show_dead_objects(shell.display_formatter)
 
     def close(self) -> None:
         """Take the handlers back."""
         self._handlers.close()
+        if self._before_cell in self._shell.input_transformers_post:
+            self._shell.input_transformers_post.remove(self._before_cell)
+
+    def _before_cell(self, lines: list[str]) -> list[str]:
+        self._drop_removed()
+        return lines
 
     def cell_begins(self) -> None:
         """What happens from here on happens in a cell."""
@@ -89,31 +103,61 @@ class References:
 
     def cell_ended(self) -> None:
         """What happens from here on is the user's doing."""
+        if self._data != bpy.data.as_pointer():
+            # The cell took our handlers away and kept them, and then it loaded a file.
+            self._after_load()
+        self._drop_removed()
         self._cell = None
 
     # What happens
 
     def _before(self, what: str, *, windows: bool = False) -> None:
-        where = "" if self._cell is None else f" in cell [{self._cell}]"
-        self._last = f"{what}{where}"
-        self._drop(lambda value: _is_unsafe(value, windows))
+        self._last = f"{what}{self._where()}"
+        with self._look():
+            self._drop(lambda value: self._is_unsafe(value, windows), self._last)
+
+    def _is_unsafe(self, value: object, windows: bool) -> bool:
+        """Whether using ``value``, or what it holds, will read memory that is about to be freed."""
+        found = (part for part in parts(value) if is_part(part))
+        return any(windows or not self._owners.is_windows(part) for part in found)
+
+    def _where(self) -> str:
+        return "" if self._cell is None else f" in cell [{self._cell}]"
 
     def _after_load(self) -> None:
+        self._before(_LOADED, windows=True)  # Nobody may have said so before.
         name = Path(bpy.data.filepath).name
         if name:
-            self._last = self._last.replace("a file", name)
+            before, self._last = self._last, self._last.replace("a file", name)
+            for dropped in [key for key, why in self._gone.items() if why == before]:
+                self._gone[dropped] = self._last
         self._after()
 
     def _after(self) -> None:
-        # IPython asks what a name at the start of a line is, and in older Blenders a dead
-        # object raises even then: the name could not be used again.
-        self._drop(_is_dead)
+        self._data = bpy.data.as_pointer()
+        self._drop(is_dead, self._last)
 
-    def _drop(self, is_lost: Callable[[Any], bool]) -> None:
+    def _drop_removed(self) -> None:
+        with self._look():
+            self._drop(self._is_removed, f"its data was removed{self._where()}")
+
+    def _look(self) -> AbstractContextManager[None]:
+        values = [*self._names.values(), *self._names.get("Out", {}).values()]
+        return self._owners.look(values)
+
+    def _is_removed(self, value: object) -> bool:
+        if is_dead(value):
+            return True
+        held = parts(value, first=_FEW)
+        return not all(self._owners.lives(part) for part in held if is_part(part))
+
+    def _drop(self, is_lost: Callable[[Any], bool], why: str) -> None:
         self._drop_results(is_lost)
-        for name in [name for name, value in self._names.items() if is_lost(value)]:
-            del self._names[name]
-            self._gone[name] = self._last
+        names = [item for item in self._names.items() if is_of_interest(item[1])]
+        for name, value in names:
+            if value is not self._names and is_lost(value):
+                del self._names[name]
+                self._gone[name] = why
 
     def _drop_results(self, is_lost: Callable[[Any], bool]) -> None:
         hook = self._shell.displayhook
@@ -130,8 +174,8 @@ class References:
     def explain(self, error: BaseException) -> None:
         """Say in a note what happened, if something did."""
         if not isinstance(error, NameError):
-            happened = f"It is dead because {self._last}. " if self._last else ""
-            error.add_note(f"{happened}{_REMEDY}")
+            happened = f"{self._last}, or because it" if self._last else "it"
+            error.add_note(f"It is dead because {happened} was removed. {_REMEDY}")
         elif error.name in self._gone and error.name not in self._names:
             error.add_note(f"{error.name} was dropped, because {self._gone[error.name]}. {_REMEDY}")
 
@@ -148,40 +192,23 @@ def _explain(
     shell.showtraceback((kind, error, traceback), tb_offset=tb_offset, running_compiled_code=True)
 
 
+def _show_dead_objects(formatter: Any) -> None:
+    """Have a dead object be shown as what it is.
+
+    Upstream: each of eleven formatters asks for its class, which raises in older Blenders.
+    """
+    upstream = formatter.format
+
+    def show(
+        value: object, include: Any = None, exclude: Any = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        if is_dead(value):
+            return {"text/plain": repr(value)}, {}
+        return cast("tuple[dict[str, Any], dict[str, Any]]", upstream(value, include, exclude))
+
+    formatter.format = show
+
+
 def is_of_blender(value: object) -> bool:
-    """Whether ``value`` is, or holds in a plain container, what a load or an undo may kill."""
-    return _holds(value, lambda item: _is_a(item, *_PARTS) and not _is_a(item, *_STAYS))
-
-
-def _is_unsafe(value: object, windows: bool) -> bool:
-    """Whether using ``value``, or what it holds, will read memory that is about to be freed."""
-    return _holds(value, lambda item: _is_part(item, windows))
-
-
-def _holds(value: object, is_one: Callable[[Any], bool]) -> bool:
-    if _is_a(value, dict):
-        return any(is_one(item) for item in cast("dict[Any, Any]", value).values())
-    if _is_a(value, list, tuple, set):
-        return any(is_one(item) for item in cast("list[Any]", value))
-    return is_one(value)
-
-
-def _is_part(value: Any, windows: bool) -> bool:
-    if not _is_a(value, *_PARTS) or _is_a(value, bpy.types.ID, *_STAYS):
-        return False
-    return windows or not _is_a(value.id_data, *_OF_WINDOWS)
-
-
-def _is_dead(value: Any) -> bool:
-    if not _is_a(value, bpy.types.ID):
-        return False
-    try:
-        value.name  # noqa: B018
-    except ReferenceError:
-        return True
-    return False
-
-
-def _is_a(value: object, *types: type) -> bool:
-    # isinstance() asks the object, and a dead one raises.
-    return issubclass(type(value), types)
+    """Whether ``value`` is, or holds, what a load or an undo may kill."""
+    return any(True for _ in parts(value))

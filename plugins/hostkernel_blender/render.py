@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import html
 import json
-import os
 import re
 import subprocess
-import sys
 import tempfile
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -17,9 +15,8 @@ import bpy
 from IPython.core.error import UsageError
 from IPython.display import Image, display
 
-import hostkernel
-
 from . import child
+from .spawn import command, environment
 
 __all__ = ["render_apart", "render_here"]
 
@@ -46,12 +43,13 @@ async def render_apart(frame: int | None, *, animation: bool) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="hostkernel-") as name:
         folder = Path(name)
-        command = _command(_orders(folder, frame, animation=animation))
+        orders = _orders(folder, frame, animation=animation)
+        factory = ("--factory-startup",) if bpy.app.factory_startup else ()
         view = _View(folder, _frames(frame, animation=animation))
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
-                command,
-                env=_environment(),
+                command(child.__file__, orders, options=factory),
+                env=environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -85,26 +83,6 @@ def _orders(folder: Path, frame: int | None, *, animation: bool) -> str:
         "animation": animation,
     }
     return json.dumps(orders)
-
-
-def _command(orders: str) -> list[str]:
-    script = str(Path(child.__file__))
-    program = bpy.app.binary_path
-    if not program:
-        kernel = hostkernel.current()
-        python = kernel.host.interpreter() if kernel else (sys.executable,)
-        return [*python, "-P", script, orders]
-    factory = ["--factory-startup"] if bpy.app.factory_startup else []
-    return [program, "--background", *factory, "--python", script, "--", orders]
-
-
-def _environment() -> dict[str, str]:
-    if bpy.app.binary_path:
-        return dict(os.environ)
-    # The module has put scripts of its own on the path that hide it from a second Python.
-    own = Path(bpy.utils.resource_path("LOCAL"))
-    path = [entry for entry in sys.path if entry and own not in Path(entry).parents]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(path)}
 
 
 def _frames(frame: int | None, *, animation: bool) -> range:

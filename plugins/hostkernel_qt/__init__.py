@@ -1,4 +1,4 @@
-"""Qt programs in Python, written with PySide6, PyQt6 or PyQt5."""
+"""Qt programs in Python, written with PySide6, PyQt6, PyQt5 or PySide2."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ __all__ = ["QtHost", "hostkernel_hosts"]
 
 @hookimpl
 def hostkernel_hosts() -> Iterable[type[Host]]:
-    """One adapter for the three bindings."""
+    """One adapter for the four bindings."""
     return (QtHost,)

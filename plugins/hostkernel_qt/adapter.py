@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import traceback
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,18 +19,20 @@ from hostkernel.host import (
     HostSettings,
     Installation,
     Launch,
+    guarded,
     run_script,
     script_path,
 )
 
 from .bindings import BINDINGS, application, loaded
-from .loop import ExitBell, QtLoop
+from .loop import ExitBell
+from .nested import InterruptibleLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from hostkernel.host import Kernel, LaunchRequest
+    from hostkernel.host import ExceptHook, Kernel, LaunchRequest
 
 __all__ = ["QtHost"]
 
@@ -39,15 +43,16 @@ _CRASHING = {"6.12.0"}  # it loses a reference to None with every call
 
 
 class QtHost(Host):
-    """A Qt program in Python, with PySide6, PyQt6 or PyQt5."""
+    """A Qt program in Python, with PySide6, PyQt6, PyQt5 or PySide2."""
 
     name = "qt"
-    summary = "Qt programs: PySide6, PyQt6, PyQt5"
+    summary = "Qt programs: PySide6, PyQt6, PyQt5, PySide2"
     logo = Path(__file__).with_name("logo.svg")
     gui = frozenset({"qt", "qt5", "qt6"})
 
     def __init__(self, settings: HostSettings) -> None:
         super().__init__(settings)
+        self._loop: InterruptibleLoop | None = None
         self._script: str | None = None
 
     # Inside
@@ -59,7 +64,13 @@ class QtHost(Host):
 
     def loop(self) -> HostLoop:
         """Called inside, on the main thread; the application may be made later."""
-        return QtLoop()
+        self._loop = InterruptibleLoop()
+        return self._loop
+
+    def interrupted(self) -> None:
+        """Called inside, on any thread, when a running cell is interrupted: close its dialog."""
+        if self._loop is not None:
+            self._loop.interrupted()
 
     def title(self) -> str | None:
         """Called inside, on the main thread: the window in front, else the program's name."""
@@ -79,6 +90,16 @@ class QtHost(Host):
             return None
         return "the QApplication lives on another thread; start the kernel there"
 
+    def excepthook(self) -> ExceptHook | None:
+        """Called inside, on the main thread: for a program without a hook of its own.
+
+        PyQt aborts it by any error in a slot. That stays so for the slots of the program.
+        """
+        core = loaded()
+        if core is None or sys.excepthook is not sys.__excepthook__:
+            return None
+        return partial(_abort, core) if core.__name__.startswith("PyQt") else sys.__excepthook__
+
     def on_exit(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Called inside, on the main thread, at start: ``aboutToQuit``, once there is one."""
         return ExitBell(callback).close
@@ -92,7 +113,7 @@ class QtHost(Host):
         core = loaded()
         if core is None or application() is None:
             super().quit()
-        core.QTimer.singleShot(0, _quit)
+        core.QTimer.singleShot(0, guarded(_quit))
 
     def main(self, kernel: Kernel, args: tuple[str, ...]) -> None:
         """Called inside, on the main thread: the script's end is the kernel's end."""
@@ -147,6 +168,11 @@ class QtHost(Host):
         script_path(request.args)
         platform = self.settings.env.get(_PLATFORM, os.environ.get(_PLATFORM, ""))
         return Launch(in_process=True, windowed=platform.partition(":")[0] not in _UNSEEN)
+
+
+def _abort(core: Any, *error: Any) -> None:
+    """As PyQt does."""
+    core.qFatal("".join(traceback.format_exception(*error)).rstrip("\n"))
 
 
 def _version(binding: str) -> str | None:

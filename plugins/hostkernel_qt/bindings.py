@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BINDINGS", "Arrival", "application", "loaded"]
 
-BINDINGS = ("PySide6", "PyQt6", "PyQt5")
+BINDINGS = ("PySide6", "PyQt6", "PyQt5", "PySide2")
 
 
 def loaded() -> Any:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from hostkernel.host import HostLoop
+from hostkernel.host import HostLoop, guard, guarded
 
 from .bindings import Arrival, application, loaded
 
@@ -40,8 +39,10 @@ class Bell:
     def _hang(self) -> None:
         self._core: Any = loaded()
         # A child of the thread: some bindings delete what has no parent with the application.
-        receiver = _receiver_class(self._core)(self._core.QThread.currentThread())
-        receiver.received = self._struck
+        receiver = self._core.QObject(self._core.QThread.currentThread())
+        # Qt sleeps in C: a Ctrl-C meanwhile is raised as this is called, which ends the program
+        # in PyQt.
+        guard(receiver, "customEvent", self._struck)
         with self._lock:
             self._receiver = receiver
             if self._rung_early:
@@ -68,14 +69,6 @@ class Bell:
             receiver, self._receiver = self._receiver, None
         if receiver is not None:
             receiver.deleteLater()
-
-
-@cache
-def _receiver_class(core: Any) -> Any:
-    def custom_event(self: Any, _event: object) -> None:
-        self.received()
-
-    return type("Receiver", (core.QObject,), {"customEvent": custom_event})
 
 
 class QtLoop(HostLoop):
@@ -106,7 +99,7 @@ class ExitBell:
     """Calls back when the program's event loop ends, whether or not it has begun yet."""
 
     def __init__(self, callback: Callable[[], None]) -> None:
-        self._callback = callback
+        self._ended = guarded(callback)
         self._connected = False
         self._bell = Bell(self._connect)
         if application() is None:
@@ -117,9 +110,6 @@ class ExitBell:
     def _connect(self) -> None:
         application().aboutToQuit.connect(self._ended)
         self._connected = True
-
-    def _ended(self) -> None:
-        self._callback()
 
     def close(self) -> None:
         """Called on the main thread: do not call back any more."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +65,7 @@ def test_a_failing_cell(python: World) -> None:
     assert "\x1b" not in result.stderr
 
 
-@pytest.mark.parametrize("code", ["def", "import sys; sys.exit(3)", "%nosuchmagic", "raise"])
+@pytest.mark.parametrize("code", ["def", "1 / 0", "%nosuchmagic", "raise"])
 def test_other_failing_cells(python: World, code: str) -> None:
     result = python.run("exec", "-c", code)
     assert result.returncode == 1
@@ -98,10 +100,184 @@ def test_a_script_and_standard_input(python: World) -> None:
     assert python.run("exec", "-c", "").returncode == 0
 
 
+# Scripts: what is said, and the exit status, are those of `python FILE ARGS` in the same folder.
+
+HELPER = "def fail():\n    return {}['missing']\n"
+NAMES = """
+import os, sys
+print(__name__, __doc__, __file__, sys.argv, sys.path[0], os.getcwd(), __spec__, __package__)
+print(__builtins__.len is len if hasattr(__builtins__, "len") else __builtins__["len"] is len)
+"""
+PARSER = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--out')\np.parse_args()"
+SCRIPTS = {
+    "the names that it has": NAMES,
+    "a docstring": f"'''What it is for.'''\n{NAMES}",
+    "a module beside it": "import helper\nprint(helper.fail.__code__.co_filename)",
+    "no result is shown": "6 * 7",
+    "nothing": "",
+    "main() returns nothing": "def main(): print('main')\nimport sys\nsys.exit(main())",
+    "a main block": "import sys\nif __name__ == '__main__':\n    sys.exit(0)\nprint('never')",
+    "a status": "import sys\nsys.exit(3)",
+    "a negative status": "import sys\nsys.exit(-1)",
+    "a status too large": "import sys\nsys.exit(256 + 7)",
+    "a status of 256": "import sys\nsys.exit(256)",
+    "a message": "import sys\nsys.exit('there is no input')",
+    "an odd message": "raise SystemExit(('a', 1))",
+    "exit()": "print('out')\nexit(4)",
+    "quit()": "quit()",
+    "its own exit()": "def exit(): print('my own')\nexit()",
+    "argparse": PARSER,
+    "an error": "def f(x):\n    return 1 / x\n\nprint('before')\nf(0)",
+    "an error in a module": "import helper\nhelper.fail()",
+    "an error from another": "try:\n    1 / 0\nexcept Exception as e:\n    raise OSError(2) from e",
+    "a group of errors": "raise ExceptionGroup('both', [ValueError(1), OSError(2)])",
+    "a note": "e = ValueError('no')\ne.add_note('a note')\nraise e",
+    "no Python": "x = 1\nprint('no', f(:\n",
+    "an indentation": "if True:\nx = 1\n",
+    "a warning": "import warnings\nwarnings.warn('mind this')\nprint(1 is 1)",
+    "an exit in a finally": "try:\n    1 / 0\nfinally:\n    raise SystemExit(9)",
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_does_what_python_does(python: World, name: str) -> None:
+    (python.folder / "sub").mkdir(exist_ok=True)
+    (python.folder / "sub" / "helper.py").write_text(HELPER)
+    (python.folder / "sub" / "job.py").write_text(SCRIPTS[name])
+    args = ("sub/job.py", "one", "--two", "-k", "--", "--out")
+    expected = subprocess.run(
+        [sys.executable, *args],
+        cwd=python.folder,
+        env=python.env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    done = python.run("exec", *args)
+    assert done.returncode == expected.returncode
+    assert done.stdout == expected.stdout
+    assert done.stderr == expected.stderr
+
+
+def test_a_script_reached_by_a_link(python: World) -> None:
+    (python.folder / "real").mkdir()
+    (python.folder / "real" / "beside_the_real_one.py").write_text("")
+    (python.folder / "real" / "job.py").write_text("import beside_the_real_one; print(__file__)")
+    (python.folder / "link.py").symlink_to(python.folder / "real" / "job.py")
+    assert python.run("exec", "link.py").stdout == f"{python.folder / 'link.py'}\n"
+
+
+STATE = "import sys; print(sys.argv, sys.path, '__file__' in dir(), exit, __doc__)"
+ENDINGS = {
+    "well": "pass",
+    "by an error": "1 / 0",
+    "by an exit": "sys.exit(2)",
+    "with other lists": "sys.argv = []; sys.path = list(sys.path)",
+    "without": "del sys.argv",
+}
+
+
+@pytest.mark.parametrize("end", ENDINGS)
+def test_the_process_is_as_it_was_after_a_script(python: World, end: str) -> None:
+    before = python.exec(STATE)
+    (python.folder / "job.py").write_text(f"import sys\nkept = {end!r}\n{ENDINGS[end]}")
+    python.run("exec", "job.py", "one")
+    assert python.exec(STATE) == before
+    assert python.exec("print(kept)") == end
+
+
+def test_ctrl_c_interrupts_a_script(python: World) -> None:
+    before = python.exec(STATE)
+    source = "import time\nprint('busy', flush=True)\ntime.sleep(1000)\n"
+    (python.folder / "job.py").write_text(source)
+    script = python.start("exec", "job.py", "one")
+    script.until("busy")
+    script.interrupt()
+    assert script.end() == 130
+    lines = [line for line in script.stderr.splitlines() if set(line) - set(" ^")]
+    assert lines == [
+        "Traceback (most recent call last):",
+        f'  File "{python.folder / "job.py"}", line 3, in <module>',
+        "    time.sleep(1000)",
+        "KeyboardInterrupt",
+    ]
+    assert python.exec(STATE) == before
+
+
+def test_a_script_leaves_its_names_and_uses_those_there_are(python: World) -> None:
+    python.exec("given = 40")
+    (python.folder / "job.py").write_text("def add(x): return given + x\n")
+    assert python.run("exec", "job.py").returncode == 0
+    assert python.exec("print(add(2))") == "42"
+    (python.folder / "job.py").write_text("from __future__ import annotations\nx: nothing = 1")
+    assert python.run("exec", "job.py").returncode == 0
+    assert python.run("exec", "-c", "x: nothing = 1").returncode == 1
+
+
+def test_an_error_of_what_a_script_left_names_its_lines(python: World) -> None:
+    (python.folder / "job.py").write_text("def fail():\n    raise KeyError('left behind')\n")
+    python.run("exec", "job.py")
+    (python.folder / "job.py").unlink()
+    assert "raise KeyError('left behind')" in python.run("exec", "-c", "fail()").stderr
+
+
+def test_a_file_of_ipythons_syntax(python: World) -> None:
+    lines = ("import asyncio, sys", "await asyncio.sleep(0)", "%env", "print(sys.argv)")
+    source = "\n".join([*lines, "sys.exit(5)", "1 / 0"])
+    (python.folder / "job.py").write_text(source)
+    done = python.run("exec", "job.py", "one")
+    assert (done.returncode, done.stderr) == (5, "")
+    assert done.stdout.splitlines()[-1] == "['job.py', 'one']"
+    (python.folder / "job.py").write_text(source.replace("sys.exit(5)", "sys.exit(0)"))
+    assert python.run("exec", "job.py").returncode == 0
+
+
+def test_between_the_steps_of_a_script_the_host_has_its_own(python: World) -> None:
+    source = (
+        "import asyncio, sys\n"
+        "asyncio.get_running_loop().call_later(0.01, lambda: seen.append(list(sys.argv)))\n"
+        "sys.argv.append('two'); seen = []\n"
+        "while not seen: await asyncio.sleep(0.001)\n"
+        "print(sys.argv, seen[0] == sys.argv)"
+    )
+    (python.folder / "job.py").write_text(source)
+    done = python.run("exec", "job.py", "one")
+    assert (done.stdout, done.stderr) == ("['job.py', 'one', 'two'] False\n", "")
+
+
+def test_arguments_of_code_and_of_standard_input(python: World) -> None:
+    show = "import sys; print(__name__, sys.argv)"
+    assert python.run("exec", "-c", show, "a", "--b").stdout == "__main__ ['-c', 'a', '--b']\n"
+    assert python.run("exec", "-c", show, "--", "-b").stdout == "__main__ ['-c', '-b']\n"
+    assert python.run("exec", "-", "a", "--b", stdin=show).stdout == "__main__ ['-', 'a', '--b']\n"
+    for args, stdin in ((("-c", "import sys; sys.exit(3)"), None), (("-",), "raise SystemExit(3)")):
+        done = python.run("exec", *args, stdin=stdin)
+        assert (done.returncode, done.stdout, done.stderr) == (3, "", "")
+    said = python.run("exec", "-", stdin="x = 1\n1 / 0").stderr
+    assert 'File "<stdin>", line 2, in <module>' in said
+
+
+def test_a_script_as_json(python: World) -> None:
+    (python.folder / "job.py").write_text("import sys\nprint('out')\nsys.exit(sys.argv[1])")
+    done = python.run("exec", "--json", "job.py", "why")
+    said = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert (said["status"], said["stdout"], said["stderr"]) == ("error", "out\n", "why\n")
+    assert said["error"] == {"name": "SystemExit", "value": "1", "traceback": ""}
+
+
+def test_a_script_runs_cells_by_the_shell(python: World) -> None:
+    source = "r = get_ipython().run_cell('import sys; sys.exit(3)')\nprint(type(r.error_in_exec))"
+    (python.folder / "job.py").write_text(source)
+    done = python.run("exec", "job.py")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "<class 'SystemExit'>")
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["-c", "1", "script.py"], "either -c CODE or a file"),
+        (["--host-arg", "a", "-c", "1"], "arguments for the host go with --host NAME"),
+        (["book.ipynb", "--", "a"], "arguments for the host go with --host NAME"),
         (["-k", "python"], "either -c CODE or a file"),
         (["nothing.py"], "nothing.py cannot be read: No such file"),
         (["."], "cannot be read: Is a directory"),

@@ -105,7 +105,7 @@ def test_the_options_of_run_end_at_the_first_argument(world: World) -> None:
 def test_a_script_that_fails_before_the_kernel_is_up(world: World) -> None:
     (world.folder / "script.py").write_text("print('so far')\n1 / 0\n")
     result = world.run("run", "script.py")
-    assert result.returncode == 3
+    assert result.returncode == 1
     assert "ZeroDivisionError: division by zero" in result.stderr
     assert 'script.py", line 2' in result.stderr
     assert result.stdout == "so far\n"

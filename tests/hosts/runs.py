@@ -98,10 +98,15 @@ class Run:
         return client
 
     def hostkernel(self, *args: str) -> str:
-        """Another hostkernel command in the same home; its stdout."""
-        command = [sys.executable, "-m", "hostkernel", *args]
-        result = subprocess.run(
-            command,
+        """Another hostkernel command in the same home, which must succeed; its stdout."""
+        result = self.command_line(*args)
+        assert result.returncode == 0, result.stderr
+        return result.stdout
+
+    def command_line(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """Another hostkernel command in the same home, to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "hostkernel", *args],
             env=self.env,
             cwd=self.folder,
             capture_output=True,
@@ -109,8 +114,6 @@ class Run:
             timeout=SECONDS,
             check=False,
         )
-        assert result.returncode == 0, result.stderr
-        return result.stdout
 
     def host_pid(self) -> int:
         """The process that the kernel lives in."""

@@ -231,7 +231,8 @@ def test_a_failed_render_says_why(client: BlockingKernelClient) -> None:
 
 
 def children(blender: Run) -> list[psutil.Process]:
-    return psutil.Process(blender.host_pid()).children(recursive=True)
+    found = psutil.Process(blender.host_pid()).children(recursive=True)
+    return [child for child in found if "studio.py" not in " ".join(child.cmdline())]
 
 
 def displayed(client: BlockingKernelClient, word: str) -> Callable[[], bool]:

@@ -61,19 +61,46 @@ def test_a_script_that_exits_well_is_done(run_here, folder, end):
     assert run_cell(run.client(), "import __main__; __main__.x") == "5"
 
 
-@pytest.mark.parametrize(
-    ("source", "reason"),
-    [("1 / 0", "ZeroDivisionError: division by zero"), ("import sys\nsys.exit(7)", "status 7")],
-)
+FAILURES = {
+    "an error": "def f():\n    1 / 0\n\nprint('before')\nf()",
+    "a status": "import sys\nsys.exit(7)",
+    "a message": "import sys\nsys.exit('there is no input')",
+    "no Python": "print('no'\n",
+    "a hook of its own": "import sys\nsys.excepthook = lambda *e: print('mine', e[0])\n1 / 0",
+}
+
+
+@pytest.mark.parametrize("source", FAILURES.values(), ids=list(FAILURES))
 @pytest.mark.parametrize("mode", ["serve", "thread"])
-def test_a_script_that_fails_says_so(run_here, folder, mode, source, reason):
+def test_a_script_that_fails_says_what_python_says(run_here, folder, mode, source):
     (folder / "app" / "script.py").write_text(source)
     run = run_here("--set", f"hosts.python.mode={mode}", "app/script.py")
-    assert run.process.wait(SECONDS) != 0
-    if mode == "serve" or "sys" not in source:
-        assert reason in run.output
-    else:
-        assert run.process.returncode == 7
+    plain = subprocess.run(
+        [sys.executable, "app/script.py"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    assert run.process.wait(SECONDS) == plain.returncode
+    lines = run.output.splitlines(keepends=True)
+    shown = [index for index, line in enumerate(lines) if line.startswith("kernel ")]
+    if shown:  # the panel of a kernel that runs beside it
+        del lines[shown[0] : shown[0] + 6]
+    assert "".join(lines) == plain.stdout
+    assert run.files() == []
+
+
+@pytest.mark.parametrize("name", ["an error", "a message"])
+def test_a_script_that_fails_detached_says_the_same(run_here, folder, name):
+    (folder / "app" / "script.py").write_text(FAILURES[name].replace("print('before')", "pass"))
+    run = run_here("--detach", "app/script.py")
+    assert run.process.wait(SECONDS) == 1
+    last = {"an error": "ZeroDivisionError: division by zero", "a message": "there is no input"}
+    assert run.output.splitlines()[-1] == last[name]
+    assert "did not start" not in run.output
+    assert "hostkernel/" not in run.output
     assert run.files() == []
 
 

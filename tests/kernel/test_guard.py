@@ -52,6 +52,7 @@ READ = {
     "ipykernel.iostream:OutStream.flush": ("f19196110558",),
     "ipykernel.iostream:OutStream.set_parent": ("d1515ad46bf8", "0c933271c14c"),
     "ipykernel.iostream:OutStream.write": ("3e7601e76572",),
+    "ipykernel.iostream:OutStream.writelines": ("1c2093dc4f68",),
     "ipykernel.ipkernel:_create_comm": ("5093b98114a5",),
     "ipykernel.ipkernel:_get_comm_manager": ("073af4669c9c",),
     "ipykernel.ipkernel:IPythonKernel.__init__": ("27165106528c",),
@@ -65,6 +66,8 @@ READ = {
     "ipykernel.ipkernel:IPythonKernel.poll_stopped_queue": ("a6f1183a4636",),
     "ipykernel.ipkernel:IPythonKernel.set_parent": ("6d456bb03678",),
     "ipykernel.ipkernel:IPythonKernel.start": ("aca1f1320168",),
+    "ipykernel.ipkernel:IPythonKernel._restore_input": ("664494c54fbd",),
+    "ipykernel.ipkernel:IPythonKernel._forward_input": ("2adfbae837cc",),
     "ipykernel.kernelapp:IPKernelApp._apply_curve_client_options": ("22f3a3ae33ac",),
     "ipykernel.kernelapp:IPKernelApp._apply_curve_server_options": ("51c5ce801f17",),
     "ipykernel.kernelapp:IPKernelApp._try_bind_socket": ("d2bbc373e37c",),
@@ -127,6 +130,7 @@ READ = {
     "ipykernel.zmqshell:ZMQInteractiveShell.run_cell": ("51f0ec0a268d",),
     "ipykernel.zmqshell:ZMQInteractiveShell.system": ("d64da95decbd",),
     "ipykernel.zmqshell:ZMQInteractiveShell.system_piped": ("d64da95decbd",),
+    "ipykernel.connect:get_connection_file": ("4a1f0be16290",),
     "IPython.core.debugger:Pdb.__init__": ("1532a76659f0",),
     "IPython.core.history:HistoryManager.__init__": ("b2e996a7eb99",),
     "IPython.core.history:HistoryManager._stop_save_thread": ("5bfb85b112a5",),
@@ -143,9 +147,22 @@ READ = {
     "IPython.core.interactiveshell:InteractiveShell.init_prompts": ("805675ff0c3e",),
     "IPython.core.interactiveshell:InteractiveShell.init_sys_modules": ("9e8f65852033",),
     "IPython.core.interactiveshell:InteractiveShell.showtraceback": ("c855697fd501",),
+    "IPython.core.interactiveshell:InteractiveShell.run_ast_nodes": ("b68bc2345d11",),
     "IPython.core.interactiveshell:InteractiveShell.run_cell_async": ("7423e679f095",),
     "IPython.core.interactiveshell:InteractiveShell.run_code": ("d8ba8ffffb13",),
+    "IPython.core.interactiveshell:InteractiveShell.excepthook": ("20c0aba70faf",),
+    "IPython.core.interactiveshell:InteractiveShell.init_builtins": ("6abcdc2f1703",),
+    "IPython.core.interactiveshell:InteractiveShell.init_display_formatter": ("50c7b3136154",),
+    "IPython.core.interactiveshell:InteractiveShell.prepare_user_module": ("bc16e5cabe2f",),
+    "IPython.core.interactiveshell:InteractiveShell.user_expressions": ("f7ee456d5598",),
+    "IPython.core.interactiveshell:InteractiveShell.should_run_async": ("efdcfd4b05a1",),
+    "IPython.core.magics.script:ScriptMagics.kill_bg_processes": ("7cba4c7eba44",),
+    "IPython.core.magics.script:ScriptMagics.shebang": ("a8f8ca0bc8f5",),
     "IPython.core.shellapp:InteractiveShellApp._exec_file": ("049c9850e2ae",),
+    "IPython.core.builtin_trap:BuiltinTrap.__init__": ("452272d8c7ff",),
+    "IPython.core.displayhook:DisplayHook.__call__": ("2de2237129f3",),
+    "IPython.core.formatters:DisplayFormatter.format": ("a93df502b3d1",),
+    "IPython.core.getipython:get_ipython": ("2d8cd1816e5e",),
     "jupyter_client.connect:ConnectionFileMixin._ip_default": ("d3be9cf22ac9",),
     "jupyter_client.connect:ConnectionFileMixin._session_default": ("4b99e9d61a0e",),
     "jupyter_client.session:Session.recv": ("21cccc6133f4",),
@@ -155,6 +172,7 @@ READ = {
     "jupyter_client.session:json_packer": ("86a546e331ca",),
     "traitlets.config.application:Application._configure_logging": ("70d150957bd4",),
     "traitlets.config.application:Application.exit": ("75cb61358c8e",),
+    "traitlets.config.configurable:SingletonConfigurable.initialized": ("75a14ce1b0f2",),
 }
 
 
@@ -189,8 +207,14 @@ def overridden() -> Iterator[str]:
     for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         module = importlib.import_module(info.name)
         for cls in vars(module).values():
-            if isinstance(cls, type) and cls.__module__ == info.name:
+            if isinstance(cls, type) and is_defined_in(cls, info.name):
                 yield from overridden_by(cls)
+
+
+def is_defined_in(cls: type, module: str) -> bool:
+    """Also of a class that goes by the name of what it overrides."""
+    functions = (getattr(found, "__module__", None) for found in vars(cls).values())
+    return cls.__module__ == module or module in functions
 
 
 def overridden_by(cls: type) -> Iterator[str]:

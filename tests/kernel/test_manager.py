@@ -396,19 +396,30 @@ def test_a_plugin_whose_hook_raises_is_named_and_hurts_nobody(host: LiveHost, ho
     assert "on purpose" in said
 
 
-def test_an_extension_that_cannot_be_loaded_is_named(host: LiveHost) -> None:
-    host.do(
-        """
-import hostkernel
+EXTENSIONS = """
+import hostkernel, sys, types
 class Asking:
     @hostkernel.hookimpl
     def hostkernel_extensions(self):
-        return ["no_such_extension", "autoreload"]
+        return ["no_such_extension", "failing", "empty", "autoreload"]
+sys.modules["empty"] = types.ModuleType("empty")
+sys.modules["failing"] = types.ModuleType("failing")
+def load_ipython_extension(shell): raise OSError("no disk")
+sys.modules["failing"].load_ipython_extension = load_ipython_extension
 """
-    )
+
+
+def test_an_extension_that_cannot_be_loaded_is_named_with_its_plugin(host: LiveHost) -> None:
+    host.do(EXTENSIONS)
     host.start("plugin=Asking()")
     client = host.client()
-    assert "no_such_extension" in host.output
+    blamed = "plugin tests, hostkernel_extensions, "
+    for reason in (
+        "'no_such_extension': ModuleNotFoundError: No module named 'no_such_extension'",
+        "'failing': OSError: no disk",
+        "'empty': ImportError: empty has no load_ipython_extension()",
+    ):
+        assert blamed + reason in host.output
     assert "autoreload" in value(client, "get_ipython().extension_manager.loaded")
 
 

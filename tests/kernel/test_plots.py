@@ -78,3 +78,16 @@ def test_asked_for_it_draws_inline_all_the_same(live: Callable[..., LiveHost]) -
     host = live("pumped", MPLBACKEND="svg")
     host.start()
     assert pictures(host, f"%matplotlib inline\n{PLOT}") == 1
+
+
+def test_the_table_that_ipython_has_dropped_is_there_while_a_kernel_runs(
+    live: Callable[..., LiveHost],
+) -> None:
+    host = live("pumped")
+    code = "from IPython.core import pylabtools; hasattr(pylabtools, 'backend2gui')"
+    before = host.do(code)
+    host.start()
+    assert value(host.client(), "from IPython.core.pylabtools import backend2gui as b; b['QtAgg']")
+    host.drop_clients()
+    assert host.stop() == []
+    assert host.do(code) == before

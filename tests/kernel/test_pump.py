@@ -9,12 +9,14 @@ import selectors
 import socket
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from hostkernel.errors import WrongThreadError
-from hostkernel.kernel.pump import Pump
+from hostkernel.kernel import pump as pump_module
+from hostkernel.kernel import waiter as waiter_module
+from hostkernel.kernel.pump import BrokenLoopError, Pump, run_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -315,3 +317,90 @@ def test_no_wake_after_close(pump: Pump) -> None:
     pump.loop.call_soon_threadsafe(lambda: None)
     assert not [thread for thread in threading.enumerate() if "waiter" in thread.name]
     assert not wakes
+
+
+def test_a_wake_that_is_lost_is_repeated(pump: Pump, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiter_module, "_REPEAT", 0.01)
+    monkeypatch.setattr(pump_module, "_OVERDUE", 0.01)
+    wakes: queue.SimpleQueue[str] = queue.SimpleQueue()
+    pump.start(lambda: wakes.put("wake"))
+    for _ in range(4):
+        wakes.get(timeout=SECONDS)
+    assert pump.is_overdue
+    pump.tick()
+    assert not pump.is_overdue
+
+
+def test_a_slice_that_is_running_is_not_asked_for(
+    pump: Pump, main: MainLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiter_module, "_REPEAT", 0.01)
+    during: list[bool] = []
+
+    def work() -> None:
+        while not main.posted.empty():
+            main.posted.get()
+        time.sleep(0.2)
+        during.append(main.posted.empty())
+
+    pump.loop.call_soon_threadsafe(work)
+    main.run_until(lambda: bool(during))
+    assert during == [True]
+
+
+def test_whatever_fails_in_the_waiter_it_goes_on(
+    pump: Pump, main: MainLoop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(waiter_module, "_AFTER_FAILURE", 0.0)
+    failing = [True, True]
+    own = waiter_module._waitable
+
+    def waitable(selector: selectors.BaseSelector) -> Any:
+        if failing:
+            failing.pop()
+            raise SystemExit
+        return own(selector)
+
+    monkeypatch.setattr(waiter_module, "_waitable", waitable)
+    done: list[bool] = []
+    pump.loop.call_soon_threadsafe(done.append, True)
+    main.run_until(lambda: bool(done))
+    pump.loop.call_soon_threadsafe(done.append, True)
+    main.run_until(lambda: len(done) == 2)
+    assert not failing
+    assert pump.is_alive
+    assert caplog.text.count("the thread that wakes the host failed") == 1
+
+
+def test_a_waiter_that_has_died_is_started_again(pump: Pump, main: MainLoop) -> None:
+    waiter = pump._waiter
+    assert waiter is not None
+    waiter._closing = True  # a thread has no other way to die that a test could take
+    waiter._near.send(b"\0")
+    waiter.resume()
+    waiter.join()
+    assert not pump.is_alive
+    pump.look_after()
+    assert pump.is_alive
+    done: list[bool] = []
+    pump.loop.call_soon_threadsafe(done.append, True)
+    main.run_until(lambda: bool(done))
+
+
+def test_a_loop_that_always_fails_is_given_up() -> None:
+    class Broken(asyncio.SelectorEventLoop):
+        def run_forever(self) -> None:
+            raise OSError
+
+    loop = Broken()
+    with pytest.raises(BrokenLoopError):
+        run_loop(loop)
+    loop.close()
+
+
+def test_a_timeout_beyond_the_systems_limit(pump: Pump, main: MainLoop) -> None:
+    main.run_until(lambda: main.ticks > 0)
+    pump.selector.deadline = 1e12
+    pump.loop.call_soon_threadsafe(lambda: None)
+    main.run_until(lambda: main.ticks > 1)
+    assert pump.is_alive

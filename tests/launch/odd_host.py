@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hostkernel import Host, HostSettings, Launch, LaunchRequest, hookimpl
+from hostkernel import Host, HostSettings, Installation, Launch, LaunchRequest, hookimpl
 
 if TYPE_CHECKING:
     from hostkernel.errors import LaunchError
@@ -34,6 +35,9 @@ class OddSettings(HostSettings):
     advice: str = ""
     """What to do when it does not start."""
 
+    python: str = ""
+    """The minor version of Python that it is found with."""
+
     stubborn: bool = False
     """Do not end when asked to."""
 
@@ -42,6 +46,11 @@ class OddHost(Host):
     name = "odd"
     settings_model = OddSettings
     settings: OddSettings
+
+    def find(self) -> Installation | None:
+        if not self.settings.python:
+            return None
+        return Installation(Path(sys.executable), python=self.settings.python)
 
     def launch(self, request: LaunchRequest) -> Launch:
         script = (

@@ -170,6 +170,21 @@ def test_a_host_that_runs_it_twice(world: World) -> None:
     assert world.exec("print(6 * 7)") == "42"
 
 
+def test_a_host_that_runs_its_text(world: World) -> None:
+    """Such code has no file: neither a folder to take off sys.path, nor one to load again."""
+    text = f"exec(open({str(FILE)!r}).read()); print('behind it', flush=True)"
+    program = json.dumps([sys.executable, "-c", f"{text}; import time; time.sleep(99)"])
+    run = world.odd(
+        "--set", f"hosts.odd.program={program}",
+        "--set", "hosts.odd.main=kernel.start()",
+    )  # fmt: skip
+    run.until_up()
+    run.until("behind it")
+    assert "Traceback" not in run.stderr
+    assert world.exec("print(6 * 7)") == "42"
+    assert world.exec("import sys; print('' in sys.path)") == "True"
+
+
 # sys.path
 
 PATH = "import sys, json; print(json.dumps(sys.path), flush=True)"

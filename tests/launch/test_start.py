@@ -320,3 +320,65 @@ def test_ctrl_c_during_the_start_ends_the_host(world: World) -> None:
     assert run.end() == 3
     assert "interrupted" in run.stderr
     assert world.is_empty()
+
+
+# Whether it answers
+
+DEAF = """
+import sys, time
+from hostkernel import Host, HostLoop, Launch, hookimpl
+
+class Deaf(HostLoop):
+    def start(self, tick): pass
+    def wake(self): pass
+    def stop(self): pass
+
+class DeafHost(Host):
+    name = "deaf"
+    def loop(self): return Deaf()
+    def launch(self, request): return Launch((sys.executable, str(request.bootstrap)))
+    def main(self, kernel, args):
+        kernel.run()
+        time.sleep(1000)
+
+@hookimpl
+def hostkernel_hosts(): return [DeafHost]
+"""
+
+
+IMPATIENT = """
+import sys
+from hostkernel.cli import main
+from hostkernel.launch import answer
+answer._PATIENCE = 1.0
+sys.exit(main())
+"""
+
+
+def test_a_host_that_gives_its_kernel_no_turn_is_told_of(world: World) -> None:
+    (world.folder / "deaf.py").write_text(DEAF)
+    options = ("--host", "deaf", "--set", f"plugins.paths=['{world.folder / 'deaf.py'}']")
+    run = world.start("run", "--detach", *options, python=("-c", IMPATIENT))
+    assert run.end() == 0
+    assert run.stdout.strip() == world.kernels()[0]["id"]
+    assert "deaf: its main thread has not given the kernel a turn for 1 s" in run.stderr
+    assert "hostkernel stop " in run.stderr
+
+
+def test_a_host_that_answers_is_not_told_of(world: World) -> None:
+    assert "turn" not in world.run("run", "--detach", *odd_options()).stderr
+
+
+def test_a_host_whose_python_is_known_is_not_started_to_ask(world: World) -> None:
+    """Not even the packages for it can be had here, so that it is not started at all."""
+    offline = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": os.devnull, "PIP_CONFIG_FILE": os.devnull}
+    before = f"open({str(world.folder / 'started')!r}, 'w')"
+    result = world.run("run", *odd_options(), *odd(python="'3.99'", before=before), **offline)
+    assert result.returncode == 3
+    assert "its Python is 3.99, hostkernel is installed for" in result.stderr
+    assert not (world.folder / "started").exists()
+
+
+def test_what_was_told_of_its_python_may_be_wrong(world: World) -> None:
+    run = world.odd(*odd(python="'3.10'"))  # too old to be served, if it were true
+    assert run.until_up()["host"] == "odd"

@@ -1,0 +1,118 @@
+"""The processes that a cell has started, told from the host's.
+
+Linux says of each thread which processes it has started, so that those of the host's other
+threads are never taken for the cell's. Elsewhere the system knows a process's parent only, and
+there an interrupt stays inside of this process.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .clock import monotonic
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+__all__ = ["Offspring"]
+
+_FORK = 0.0002  # seconds; no process is started in less
+_TASKS = "/proc/self/task"
+
+
+class Offspring:
+    """The children of the cell that runs. Made on the kernel's thread.
+
+    Args:
+        threads: the living threads that cells have started.
+    """
+
+    def __init__(self, threads: Callable[[], Iterable[threading.Thread]]) -> None:
+        self._threads = threads
+        self._thread = threading.get_native_id()
+        self._is_known = Path(_TASKS, str(self._thread), "children").exists()
+        self._own: set[int] = set()
+        self._others: set[int] = set()
+        self._of_threads: set[int] = set()
+        self._told: list[int] = []
+        self._in_step = False
+        self._changed_at = 0.0
+
+    def cell_begins(self) -> None:
+        """Another cell: whatever runs by now is not its own."""
+        self._own.clear()
+        self._told.clear()
+        self._of_threads = self._threads_children()
+        self._changed_at = 0.0
+
+    def step_begins(self) -> None:
+        """A step of the cell begins: what was started since the last one is the host's."""
+        if self._is_slow():
+            self._others = self._children(self._thread) - self._own
+        self._in_step = True
+
+    def step_ends(self) -> None:
+        """A step of the cell is over: what was started in it is the cell's."""
+        self._in_step = False
+        if self._is_slow():
+            self._own = self._children(self._thread) - self._others
+
+    def _is_slow(self) -> bool:
+        # A cell may take a hundred thousand steps a second, and each look has its price.
+        before, self._changed_at = self._changed_at, monotonic()
+        return self._is_known and self._changed_at - before > _FORK
+
+    def _children(self, thread: int) -> set[int]:
+        with suppress(OSError):
+            return {*map(int, Path(_TASKS, str(thread), "children").read_bytes().split())}
+        return set()
+
+    def _threads_children(self) -> set[int]:
+        threads = [thread.native_id for thread in self._threads() if thread.native_id is not None]
+        return {child for thread in threads for child in self._children(thread)}
+
+    def living(self) -> list[int]:
+        """The cell's processes and what they have started, parents first. Any thread.
+
+        Without those that were given a session of their own, as a terminal leaves them alone.
+        """
+        if not self._is_known:
+            return []
+        children = self._children(self._thread)
+        own = children - self._others if self._in_step else children & self._own
+        own |= self._threads_children() - self._of_threads
+        return [process for pid in own for process in _family(pid)]
+
+    def interrupt(self, processes: list[int], *, insists: bool = False) -> None:
+        """Send SIGINT to processes, as a terminal does. Any thread.
+
+        Args:
+            processes: parents first: a shell whose command ends goes on with the next.
+            insists: end them, and those that have caught or ignored an earlier one.
+        """
+        if insists:  # their parents may be gone by now
+            processes = [*processes, *(pid for pid in self._told if pid not in processes)]
+        self._told = processes
+        for pid in processes:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL if insists else signal.SIGINT)
+
+
+def _family(pid: int) -> Iterator[int]:
+    """A process and all below it, of this session."""
+    try:
+        if os.getsid(pid) != os.getsid(0):
+            return
+        tasks = [*Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:
+        return
+    yield pid
+    for task in tasks:
+        with suppress(OSError):
+            for child in (task / "children").read_bytes().split():
+                yield from _family(int(child))

@@ -1,0 +1,267 @@
+"""An interrupt that code in C swallows, raised again.
+
+Code in C that calls Python back often has nobody to pass an exception to: Blender prints what a
+handler raises, Qt what a slot raises, Python what ``__del__`` raises. A KeyboardInterrupt that
+hits such a callback is gone, and the loop around it goes on. A :class:`Pursuit` watches the
+frames that the exception has to come through: one that executes an instruction without having
+seen it is told again.
+
+The watch is a trace function of these frames alone, for as long as an interrupt is under way;
+there is none at any other time. ``sys.monitoring`` would do without the two tricks below, but
+Python has it from 3.12 on only, and there one mechanism is better than two. A timer that raises
+again and again was rejected: it cannot tell a callback that swallows from a cell's own
+``except KeyboardInterrupt``, and raises in the next callback as often as in the cell.
+"""
+
+from __future__ import annotations
+
+import dis
+import sys
+from asyncio import CancelledError
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterator
+    from types import CodeType, FrameType
+
+    Trace = Callable[[FrameType, str, Any], Any]
+
+__all__ = ["Pursuit", "awaited_frames", "boundary", "boundary_of", "inner_frames"]
+
+Function = TypeVar("Function", bound="Callable[..., Any]")
+
+_DEPTH = 100  # exceptions behind an exception that are looked at
+_HANDLER_BEGINS = dis.opmap["PUSH_EXC_INFO"]
+_GOES_ON_UP = dis.opmap["RERAISE"]
+# The kernel's own, between a cell and what it calls, too: they have state to put back.
+_OURS = (f"{__package__}.", "IPython.core.interactiveshell", "ipykernel.")
+_LOOPS = ("asyncio.base_events", "asyncio.events")
+_boundaries: set[CodeType] = set()
+
+
+def boundary(function: Function) -> Function:
+    """Mark a function that calls the user's code: no interrupt has to come further than here."""
+    _boundaries.add(function.__code__)
+    return function
+
+
+def inner_frames(frame: FrameType | None) -> list[FrameType]:
+    """``frame`` and its callers up to the kernel's own, the innermost first."""
+    frames, _ = boundary_of(frame)
+    return _without_ours(frames)
+
+
+def _without_ours(frames: list[FrameType]) -> list[FrameType]:
+    names = [str(each.f_globals.get("__name__")) for each in frames]
+    return [
+        each
+        for each, name in zip(frames, names, strict=True)
+        if name not in _LOOPS and not name.startswith(_OURS)
+    ]
+
+
+def boundary_of(frame: FrameType | None) -> tuple[list[FrameType], FrameType | None]:
+    """All of them, and the kernel's own, None if there is none."""
+    frames = []
+    while frame is not None and frame.f_code not in _boundaries:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames, frame
+
+
+def awaited_frames(coroutine: Coroutine[Any, Any, Any]) -> list[FrameType]:
+    """The frames of a suspended coroutine and of what it awaits, as :func:`inner_frames`."""
+    frames = [*_chain(coroutine)][::-1]
+    codes = [frame.f_code for frame in frames]
+    inner = next((n for n, code in enumerate(codes) if code in _boundaries), len(frames))
+    return _without_ours(frames[:inner])
+
+
+def _chain(awaited: Any) -> Iterator[FrameType]:
+    while awaited is not None:
+        for kind in ("cr", "gi", "ag"):
+            frame = getattr(awaited, f"{kind}_frame", None)
+            if frame is not None:
+                yield frame
+                awaited = getattr(awaited, f"{kind}_await", getattr(awaited, "gi_yieldfrom", None))
+                break
+        else:
+            return
+
+
+def _no_new_frames(*_: object) -> None:
+    """The thread's trace function: frames that begin meanwhile are not traced."""
+
+
+class Pursuit:
+    """Follows one KeyboardInterrupt out of the frames that it has to come through.
+
+    Used on the thread whose frames these are.
+
+    Args:
+        frames: the innermost first.
+        insists: raise again also where the code itself has caught it, until the last frame is
+            left. What ``finally`` and ``with`` do on the way is done.
+
+    Attributes:
+        error: the exception of the moment; to be raised by whoever begins a pursuit, unless it
+            is to come where the first of the frames goes on.
+    """
+
+    def __init__(self, frames: list[FrameType], *, insists: bool = False) -> None:
+        self.error: BaseException = KeyboardInterrupt()
+        self._insists = insists
+        self._frames = frames
+        self._seen: set[FrameType] = set()
+        self._handling: set[FrameType] = set()
+        self._is_over = not frames
+        self._raised_in: FrameType | None = None
+        self._before: dict[FrameType, tuple[Any, bool]] = {}
+        self._threads: Any = None
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether one of the frames may still have to hear of it."""
+        return not self._is_over
+
+    def begin(self) -> None:
+        """Watch the frames."""
+        if self._is_over:
+            return
+        self._threads = sys.gettrace()
+        for frame in self._frames:
+            self._before[frame] = frame.f_trace, frame.f_trace_opcodes
+            # By instructions, not by lines: what follows may be outside of the cell's own `try`.
+            frame.f_trace_opcodes = True
+            frame.f_trace = _Watch(self, frame)
+        self._trace_thread()
+
+    def _trace_thread(self) -> None:
+        # A tracer that is a Python function stays: the watch calls what it has put at its
+        # frames. One in C, such as coverage's, would not let Python look at f_trace: it is
+        # paused, and notices its own return by itself.
+        is_python = isinstance(self._threads, FunctionType | MethodType)
+        sys.settrace(self._threads if is_python else _no_new_frames)
+
+    def end(self) -> bool:
+        """Watch no longer; whether the interrupt has come where it was meant to."""
+        arrived = self._is_over
+        self._is_over = True
+        self._stop()
+        return arrived
+
+    def _stop(self) -> None:
+        if sys.gettrace() is _no_new_frames:
+            sys.settrace(self._threads)
+        for frame, (trace, opcodes) in self._before.items():
+            watch = frame.f_trace
+            if isinstance(watch, _Watch):
+                frame.f_trace = watch.theirs if trace is not None else None
+                frame.f_trace_opcodes = opcodes
+        self._before.clear()
+        self._frames = []
+        self._seen.clear()
+        self._handling.clear()
+
+    def theirs(self, frame: FrameType) -> Trace | None:
+        """The trace function that ``frame`` had."""
+        trace: Trace | None = self._before[frame][0] if frame in self._before else None
+        return trace
+
+    def wants_opcodes(self, frame: FrameType) -> bool:
+        """Whether ``frame`` was traced by instructions before."""
+        return frame in self._before and self._before[frame][1]
+
+    def must_raise(self, frame: FrameType, event: str, arg: Any) -> bool:
+        """Whether to raise :attr:`error` at this event of one of the frames."""
+        if self._is_over or frame not in self._before:
+            return False
+        if event == "exception":
+            self._note(frame, arg[1])
+        elif event == "return":
+            self._returns(frame, arg)
+        elif self._must_hear(frame):
+            self.error = KeyboardInterrupt()
+            self._seen.add(frame)
+            self._raised_in = frame
+            return True
+        return False
+
+    def _note(self, frame: FrameType, error: BaseException) -> None:
+        ours = KeyboardInterrupt if not self._insists else (KeyboardInterrupt, CancelledError)
+        if isinstance(error, ours):
+            self.error = error
+        if self._is_behind(error):
+            self._seen.add(frame)
+
+    def _is_behind(self, error: BaseException | None) -> bool:
+        for _ in range(_DEPTH):
+            if error is None or error is self.error:
+                break
+            error = error.__cause__ or error.__context__
+        return error is self.error
+
+    def _returns(self, frame: FrameType, value: object) -> None:
+        if frame is self._frames[-1]:
+            arrived = frame in self._seen
+            self._stop()
+            self._is_over = arrived
+        elif value is not None and frame in self._seen and not self._insists:
+            self.end()
+
+    def _must_hear(self, frame: FrameType) -> bool:
+        instruction = frame.f_code.co_code[frame.f_lasti]
+        if instruction == _HANDLER_BEGINS:
+            return False  # of which exception, the next instruction can tell
+        if self._is_behind(sys.exception()):
+            self._seen.add(frame)
+            self._handling.add(frame)
+        elif instruction == _GOES_ON_UP:
+            self._handling.discard(frame)
+        elif frame not in self._seen:
+            return True
+        elif frame in self._handling:  # until now: the code has caught it, and wants to go on
+            return self._has_caught(frame)
+        return False
+
+    def _has_caught(self, frame: FrameType) -> bool:
+        if not self._insists:
+            self.end()
+            return False
+        self._handling.discard(frame)
+        return True
+
+    def go_on(self, frame: FrameType) -> None:
+        """Python has dropped the trace functions, as it does with one that raises."""
+        if self._raised_in is not frame or self._is_over:
+            return
+        self._raised_in = None
+        frame.f_trace = _Watch(self, frame)
+        self._trace_thread()
+
+
+class _Watch:
+    """The trace function of one frame, which nothing else refers to.
+
+    Python drops a trace function that raises, and the thread's with it. That is this object's
+    end, and its last act is to begin anew: the next frame's caller may swallow the exception too.
+    """
+
+    def __init__(self, pursuit: Pursuit, frame: FrameType) -> None:
+        self._pursuit = pursuit
+        self._frame = frame
+        self.theirs = pursuit.theirs(frame)
+
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> _Watch:
+        pursuit = self._pursuit
+        if self.theirs is not None and (event != "opcode" or pursuit.wants_opcodes(frame)):
+            self.theirs = self.theirs(frame, event, arg) or self.theirs
+        if pursuit.must_raise(frame, event, arg):
+            error = pursuit.error
+            del self, pursuit, frame, arg  # this frame is in the error's traceback
+            raise error
+        return self
+
+    def __del__(self) -> None:
+        self._pursuit.go_on(self._frame)

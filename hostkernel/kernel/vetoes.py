@@ -1,0 +1,31 @@
+"""Why no kernel can run in this process, whatever its host says."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["why_not_here"]
+
+# What the kernel's own threads, sockets and event loops need as Python has it.
+_NEEDED = {
+    "gevent.monkey": ("is_module_patched", ("threading", "socket", "select", "selectors")),
+    "eventlet.patcher": ("is_monkey_patched", ("thread", "socket", "select")),
+}
+_CURES = {
+    "gevent.monkey": "monkey.patch_all(thread=False, socket=False, select=False)",
+    "eventlet.patcher": "monkey_patch(thread=False, socket=False, select=False)",
+}
+
+
+def why_not_here() -> str | None:
+    """A reason not to start, with its cure, or None. Imports nothing."""
+    for name, (ask, needed) in _NEEDED.items():
+        module = sys.modules.get(name)
+        patched = [] if module is None else [part for part in needed if getattr(module, ask)(part)]
+        if patched:
+            library = name.partition(".")[0]
+            return (
+                f"{library} has patched Python's {', '.join(patched)} in this process, where "
+                f"the kernel's threads would wait for ever; patch with {_CURES[name]}"
+            )
+    return None

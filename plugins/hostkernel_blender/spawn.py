@@ -1,0 +1,39 @@
+"""A child Blender of the same kind as this one. Imported inside Blender only."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import bpy
+
+import hostkernel
+
+__all__ = ["command", "environment"]
+
+
+def command(script: str, *arguments: str, options: tuple[str, ...] = ()) -> list[str]:
+    """The command line that runs ``script`` in a Blender without a window.
+
+    Args:
+        script: its path.
+        arguments: the last ones in its ``sys.argv``.
+        options: more of Blender's own, for a Blender that takes any.
+    """
+    program = bpy.app.binary_path
+    if not program:
+        kernel = hostkernel.current()
+        python = kernel.host.interpreter() if kernel else (sys.executable,)
+        return [*python, "-P", script, *arguments]
+    return [program, "--background", *options, "--python", script, "--", *arguments]
+
+
+def environment() -> dict[str, str]:
+    """The variables that it needs."""
+    if bpy.app.binary_path:
+        return dict(os.environ)
+    # The module has put scripts of its own on the path that hide it from a second Python.
+    own = Path(bpy.utils.resource_path("LOCAL"))
+    path = [entry for entry in sys.path if entry and own not in Path(entry).parents]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(path)}

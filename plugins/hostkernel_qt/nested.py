@@ -1,0 +1,88 @@
+"""Nested event loops that a cell has opened, and how an interrupt ends them."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from .bindings import application, loaded
+from .loop import Bell, QtLoop
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from hostkernel.host import Tick
+
+__all__ = ["InterruptibleLoop"]
+
+
+class InterruptibleLoop(QtLoop):
+    """Qt's event loop, which knows what a cell has opened on top of it.
+
+    A dialog's ``exec()`` returns to the cell when the dialog is closed, not before: an
+    interrupt closes it. What the program itself has opened, above the cell's or below, is its
+    user's to close.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._level: int | None = None  # that of the loop which the cell runs in
+        self._closer: Bell | None = None
+
+    def start(self, tick: Tick) -> None:
+        """Called inside, on the main thread, once; also before there is an application."""
+
+        def counted() -> float | None:
+            if self._level is not None:
+                return tick()
+            self._level = _level()
+            try:
+                return tick()
+            finally:
+                self._level = None
+
+        self._closer = Bell(self._close_the_cells)
+        super().start(counted)
+
+    def stop(self) -> None:
+        """Called inside, on the main thread, once; nothing of ours stays in the program."""
+        if self._closer is not None:
+            self._closer.close()
+        super().stop()
+
+    def interrupted(self) -> None:
+        """Called inside, on any thread: close what the cell waits for, if it is open."""
+        if self._closer is not None:
+            self._closer.ring()
+
+    def _close_the_cells(self) -> None:
+        if self._level is None or _level() != self._level + 1:
+            return
+        if not _close_window():
+            _quit_loop(sys._getframe(1))
+
+
+def _level() -> int:
+    return int(loaded().QThread.currentThread().loopLevel())
+
+
+def _close_window() -> bool:
+    app = application()
+    for find in ("activePopupWidget", "activeModalWidget"):
+        window = getattr(app, find)() if hasattr(app, find) else None
+        if window is not None:
+            getattr(window, "reject", window.close)()
+            return True
+    return False
+
+
+def _quit_loop(frame: FrameType | None) -> None:
+    """Quit the QEventLoop that the cell runs, which it must have a name for."""
+    kind = loaded().QEventLoop
+    found: list[Any] = []
+    while frame is not None and frame.f_globals.get("__name__") != "hostkernel.kernel.pump":
+        names = [*frame.f_locals.values()]
+        found += [each for each in names if isinstance(each, kind) and each.isRunning()]
+        frame = frame.f_back
+    if len({id(each) for each in found}) == 1:
+        found[0].quit()

@@ -28,7 +28,7 @@ _PATTERNS = tuple(
         (r"\d+(\.\d+)?(e[-+]\d+)? ?(ns|[µμ]s|us|ms|s|seconds)\b", "TIME"),
         (r"(?<=pid=)\d+|(?<=\[pid )\d+", "PID"),
         # How many of the kernel's own frames a debugger passes by.
-        (r"(\S*    \[\.\.\. skipp(ing|ed) \d+ hidden frame\(s\)\]\S*?(\\n)+)+", "HIDDEN "),
+        (r"( {4}\[\.\.\. skipp(ing|ed) \d+ hidden frame\(s\)\](\\x1b\[\d*m|\\n)*)+", "HIDDEN "),
         (r"\(\d+ times\)", "(N times)"),
         (r"(?<=Task-)\d+", "N"),
         (r"(?<=TimerHandle when=)[\d.]+", "TIME"),

@@ -30,7 +30,6 @@ _PATTERNS = tuple(
         # How many of the kernel's own frames a debugger passes by.
         (r"(\S*    \[\.\.\. skipp(ing|ed) \d+ hidden frame\(s\)\]\S*?(\\n)+)+", "HIDDEN "),
         (r"\(\d+ times\)", "(N times)"),
-        (r"Tip: .*?\\n", "Tip"),
         (r"(?<=Task-)\d+", "N"),
         (r"(?<=TimerHandle when=)[\d.]+", "TIME"),
         (r"(?<=/ipython_edit_)\w+", "ID"),

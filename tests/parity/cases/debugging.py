@@ -98,7 +98,7 @@ CASES = (
             """
             import IPython
             from traitlets.config import Config
-            config = Config(); config.TerminalInteractiveShell.enable_tip = False
+            config = Config(); config.InteractiveShellEmbed.enable_tip = False
             x = 5
             IPython.embed(config=config, banner1="")
             """,
@@ -240,7 +240,8 @@ CASES = (
         ''')
         import pytest
         options = "-q -p no:cacheprovider --no-header -c /dev/null --rootdir . --color=no"
-        print(int(pytest.main([*options.split(), "--import-mode=importlib", "-o", "addopts=", "test_a.py"])))
+        more = ["--import-mode=importlib", "-o", "addopts=", "test_a.py"]
+        print(int(pytest.main([*options.split(), *more])))
         """,
         "print('after')",
     ),

@@ -7,7 +7,7 @@ user's shell or Jupyter server.
 """
 
 from .adapter import Host
-from .guard import guard, guarded
+from .entry import guard, guarded
 from .launching import Finding, Installation, Launch, LaunchRequest
 from .loop import ExceptHook, HostLoop, Kernel, Tick
 from .scripts import run_script, script_path

@@ -180,7 +180,7 @@ def test_restarts_leave_nothing_behind(each_host: LiveHost) -> None:
     read = """
 import gc, ledger, threading
 gc.collect()
-shells = [o for o in gc.get_objects() if type(o).__name__ == "HostShell"]
+shells = [o for o in gc.get_objects() if type(o).__name__ == "ZMQInteractiveShell"]
 count = len(shells)
 del shells
 # IPython's history has its journal open for moments, and its folder, in a thread of its own.

@@ -26,7 +26,7 @@ from .session import KernelSession
 from .tasks import CellTasks, in_a_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from hostkernel.config.models import KernelSettings, Settings
     from hostkernel.host import Host, Kernel
@@ -269,6 +269,16 @@ class Embedding:
         self._plugins.notify(
             "hostkernel_post_run_cell", kernel=self._manager, cell=cell, result=result
         )
+
+    def comm_begins(self, message: Mapping[str, Any]) -> None:
+        """A comm message is about to be handled."""
+        notify = self._plugins.notify
+        notify("hostkernel_pre_comm_message", kernel=self._manager, message=message)
+
+    def comm_ended(self, message: Mapping[str, Any]) -> None:
+        """A comm message was handled."""
+        notify = self._plugins.notify
+        notify("hostkernel_post_comm_message", kernel=self._manager, message=message)
 
 
 def _nothing() -> None:

@@ -166,8 +166,19 @@ class HostIPythonKernel(IntakeKernel):
 
     def _with_callbacks(self, handler: Callable[..., Any], *args: Any) -> Any:
         # Comms call the user's code: interruptible.
-        with self.owner.interrupter.armed():
+        with self._told_to_plugins(args[-1]), self.owner.interrupter.armed():
             return handler(*args)
+
+    @contextmanager
+    def _told_to_plugins(self, message: Mapping[str, Any]) -> Iterator[None]:
+        if not self.owner.interrupter.here:  # in a subshell
+            yield
+            return
+        self.owner.comm_begins(message)
+        try:
+            yield
+        finally:
+            self.owner.comm_ended(message)
 
     async def do_execute(self, code: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Original: an interrupt at the cell's very edge leaves the request unanswered."""

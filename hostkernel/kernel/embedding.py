@@ -378,6 +378,16 @@ class Embedding:
             "hostkernel_post_run_cell", kernel=self._manager, cell=cell, result=result
         )
 
+    def comm_begins(self, message: Mapping[str, Any]) -> None:
+        """A comm message is about to be handled."""
+        notify = self._plugins.notify
+        notify("hostkernel_pre_comm_message", kernel=self._manager, message=message)
+
+    def comm_ended(self, message: Mapping[str, Any]) -> None:
+        """A comm message was handled."""
+        notify = self._plugins.notify
+        notify("hostkernel_post_comm_message", kernel=self._manager, message=message)
+
 
 def _nothing() -> None:
     pass

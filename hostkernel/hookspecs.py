@@ -81,3 +81,17 @@ def hostkernel_post_run_cell(kernel: Kernel, cell: str, result: object) -> None:
 
     ``result`` is IPython's ``ExecutionResult``. Raising here leaves the reply intact.
     """
+
+
+@hookspec
+def hostkernel_pre_comm_message(kernel: Kernel, message: Mapping[str, object]) -> None:
+    """Called inside the host, on its main thread, before a comm message is handled.
+
+    Comm messages carry what a user does to a widget: its callbacks run, outside of any cell.
+    ``message`` is the Jupyter message.
+    """
+
+
+@hookspec
+def hostkernel_post_comm_message(kernel: Kernel, message: Mapping[str, object]) -> None:
+    """Called inside the host, on its main thread, after a comm message was handled."""

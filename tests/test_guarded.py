@@ -55,6 +55,18 @@ def test_what_is_pending_as_it_is_called_stays_outside(signalled: Callable[[], o
     assert len(calls) == 3
 
 
+def test_a_call_that_fails_returns_what_was_wished(signalled: Callable[[], object]) -> None:
+    stray: list[BaseException] = []
+
+    def function() -> float:
+        in_c(signalled, lambda: None)
+        return 0.0
+
+    enter = guarded(function, stray.append, failed=1.0)
+    assert [enter(), enter()] == [1.0, 1.0]
+    assert [type(error) for error in stray] == [StrayError] * 2
+
+
 def test_the_plain_function_would_let_it_out(signalled: Callable[[], object]) -> None:
     with pytest.raises(StrayError):
         in_c(signalled, lambda: None)

@@ -7,11 +7,11 @@ user's shell or Jupyter server.
 """
 
 from .adapter import Host
+from .entry import guard, guarded
 from .launching import Finding, Installation, Launch, LaunchRequest
 from .loop import ExceptHook, HostLoop, Kernel, Tick
 from .scripts import ScriptEnd, run_script, script_path
 from .settings import HostPaths, HostSettings
-from .strays import guard, guarded
 
 __all__ = [
     "ExceptHook",

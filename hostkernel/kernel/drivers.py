@@ -22,7 +22,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from hostkernel.host.strays import note_stray
+from hostkernel.host.entry import note_stray
 
 from .clock import monotonic
 from .pump import (

@@ -141,6 +141,9 @@ class Embedding:
         self.threads = Threads()
         self._undo.callback(lambda: self._report.extend(self.threads.close()))
         self._offspring = Offspring(self.threads.of_cells)
+        self._origins = Origins(lambda: self._session.namespace, self.driver.plumbing)
+        self.forks = Forks(self._origins.is_cells)
+        self._undo.callback(self.forks.close)
         self._session = KernelSession(self)
         self._undo.callback(self._session.close)
         self._undo.enter_context(gui_table())
@@ -153,7 +156,6 @@ class Embedding:
         if hasattr(os, "register_at_fork"):
             self._listen_to_children()
         self._watch_cells()
-        self._undo.callback(self.forks.close)
         if self.driver.mode != "shared":  # there the loop is the host's
             self.driver.loop.set_task_factory(self._cell_tasks)
         steps = SessionSteps(self, self._cell_tasks)
@@ -211,11 +213,9 @@ class Embedding:
         interrupter.beyond = self._find_beyond
         interrupter.watchers += (self._offspring, self._root_log)
         self._undo.callback(self._root_log.clear)
-        origins = Origins(lambda: self._session.namespace, self.driver.plumbing)
-        self.forks = Forks(origins.is_cells)
         if self.driver.mode == "pumped":
-            interrupter.watchers.append(origins)
-            interrupter.origins = origins
+            interrupter.watchers.append(self._origins)
+            interrupter.origins = self._origins
             interrupter.is_nested = self.driver.turned_inside
 
     def _find_beyond(self) -> Callable[[bool], None]:
@@ -377,6 +377,16 @@ class Embedding:
         self._plugins.notify(
             "hostkernel_post_run_cell", kernel=self._manager, cell=cell, result=result
         )
+
+    def comm_begins(self, message: Mapping[str, Any]) -> None:
+        """A comm message is about to be handled."""
+        notify = self._plugins.notify
+        notify("hostkernel_pre_comm_message", kernel=self._manager, message=message)
+
+    def comm_ended(self, message: Mapping[str, Any]) -> None:
+        """A comm message was handled."""
+        notify = self._plugins.notify
+        notify("hostkernel_post_comm_message", kernel=self._manager, message=message)
 
 
 def _nothing() -> None:

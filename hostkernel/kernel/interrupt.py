@@ -235,6 +235,7 @@ class Interrupter:
                 self._step_ended()
 
     def _step_begins(self) -> None:
+        self._end_pursuit()  # of a callback that was stuck, and has returned since
         self._keep_a_signal()
         for watcher in self.watchers:
             watcher.step_begins()

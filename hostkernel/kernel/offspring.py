@@ -23,6 +23,7 @@ __all__ = ["Offspring"]
 
 _FORK = 0.0002  # seconds; no process is started in less
 _TASKS = "/proc/self/task"
+_MOST = 1 << 20  # bytes of a list of children
 
 
 class Offspring:
@@ -68,9 +69,7 @@ class Offspring:
         return self._is_known and self._changed_at - before > _FORK
 
     def _children(self, thread: int) -> set[int]:
-        with suppress(OSError):
-            return {*map(int, Path(_TASKS, str(thread), "children").read_bytes().split())}
-        return set()
+        return {*map(int, _read(f"{_TASKS}/{thread}/children"))}
 
     def _threads_children(self) -> set[int]:
         threads = [thread.native_id for thread in self._threads() if thread.native_id is not None]
@@ -113,6 +112,19 @@ def _family(pid: int) -> Iterator[int]:
         return
     yield pid
     for task in tasks:
-        with suppress(OSError):
-            for child in (task / "children").read_bytes().split():
-                yield from _family(int(child))
+        for child in _read(f"{task}/children"):
+            yield from _family(int(child))
+
+
+def _read(file: str) -> list[bytes]:
+    # Twice for each cell: pathlib takes three times as long.
+    try:
+        descriptor = os.open(file, os.O_RDONLY)
+    except OSError:
+        return []
+    try:
+        return os.read(descriptor, _MOST).split()
+    except OSError:
+        return []
+    finally:
+        os.close(descriptor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from hostkernel.config.models import KernelSettings
@@ -73,3 +74,9 @@ class Owner(Protocol):
 
     def cell_ended(self, cell: str, result: object) -> None:
         """A cell has run."""
+
+    def comm_begins(self, message: Mapping[str, Any]) -> None:
+        """A comm message is about to be handled, on the kernel's thread."""
+
+    def comm_ended(self, message: Mapping[str, Any]) -> None:
+        """A comm message was handled."""

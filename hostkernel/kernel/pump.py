@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVarTuple
 
 from hostkernel.errors import WrongThreadError
-from hostkernel.host.strays import guarded, note_stray
+from hostkernel.host.entry import guarded, note_stray
 
 from .clock import monotonic
 from .pursuit import boundary

@@ -186,7 +186,7 @@ class HostIPythonKernel(IntakeKernel):
     @boundary
     def _with_callbacks(self, handler: Callable[..., Any], *args: Any) -> Any:
         # Comms call the user's code.
-        with self._contained(), self.shell.step():
+        with self._told_to_plugins(args[-1]), self._contained(), self.shell.step():
             return handler(*args)
 
     @contextmanager
@@ -199,6 +199,17 @@ class HostIPythonKernel(IntakeKernel):
             self.shell.showtraceback()
         finally:
             self.owner.forks.leave_child()
+
+    @contextmanager
+    def _told_to_plugins(self, message: Mapping[str, Any]) -> Iterator[None]:
+        if not self.owner.interrupter.here:  # in a subshell
+            yield
+            return
+        self.owner.comm_begins(message)
+        try:
+            yield
+        finally:
+            self.owner.comm_ended(message)
 
     def _forward_input(self, allow_stdin: bool = False) -> None:
         # Upstream: puts them into ``builtins`` and ``getpass`` until the cell has ended, where the

@@ -324,6 +324,9 @@ class HostShell(ScriptShell):
             script: what ``hostkernel exec FILE`` runs, if the step is one of it.
         """
         owner = self._owner
+        if not owner.interrupter.here:  # in a subshell, as in a stock kernel
+            yield
+            return
         parent = self.kernel.get_parent("shell").get("header", {})
         with ExitStack() as stack:
             if owner.host.undisturbed:
@@ -342,8 +345,6 @@ class HostShell(ScriptShell):
 
     def user_expressions(self, expressions: Any) -> Any:
         """Evaluate them as a step of the cell that they came with."""
-        if not self._owner.interrupter.here:
-            return super().user_expressions(expressions)
         with self.step():
             return super().user_expressions(expressions)
 

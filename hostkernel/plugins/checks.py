@@ -152,5 +152,7 @@ RESULTS: dict[str, Callable[[object], Any]] = {
     "hostkernel_stopped": _nothing,
     "hostkernel_pre_run_cell": _nothing,
     "hostkernel_post_run_cell": _nothing,
+    "hostkernel_pre_comm_message": _nothing,
+    "hostkernel_post_comm_message": _nothing,
 }
 """What makes a usable value of a hook's result, or raises WrongResultError."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hostkernel.hookspecs import hookimpl
 
@@ -19,7 +19,9 @@ __all__ = [
     "hostkernel_extensions",
     "hostkernel_hosts",
     "hostkernel_namespace",
+    "hostkernel_post_comm_message",
     "hostkernel_post_run_cell",
+    "hostkernel_pre_comm_message",
     "hostkernel_pre_run_cell",
     "hostkernel_started",
     "hostkernel_stopped",
@@ -58,10 +60,24 @@ def hostkernel_pre_run_cell(kernel: Kernel) -> None:
 
 
 @hookimpl
-def hostkernel_post_run_cell(kernel: Kernel, result: object) -> None:
+def hostkernel_post_run_cell(kernel: Kernel, cell: str, result: object) -> None:
     """Push the cell's undo step."""
     if isinstance(kernel.host, BlenderHost):
-        kernel.host.cell_ended(getattr(result, "execution_count", None))
+        kernel.host.cell_ended(getattr(result, "execution_count", None), cell)
+
+
+@hookimpl
+def hostkernel_pre_comm_message(kernel: Kernel) -> None:
+    """What a widget's callbacks change will be one undo step."""
+    if isinstance(kernel.host, BlenderHost):
+        kernel.host.comm_begins()
+
+
+@hookimpl
+def hostkernel_post_comm_message(kernel: Kernel, message: Mapping[str, Any]) -> None:
+    """Push the callbacks' undo step."""
+    if isinstance(kernel.host, BlenderHost):
+        kernel.host.comm_ended(message["content"])
 
 
 @hookimpl

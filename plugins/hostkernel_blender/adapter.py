@@ -6,7 +6,7 @@ import os
 import sys
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ from .find import HOST, choose, environment, examine, installations
 from .places import bundled_python
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import ClassVar
 
     from hostkernel.host import Kernel, LaunchRequest
@@ -76,8 +76,9 @@ class BlenderSettings(HostSettings):
     """The kind of area that cells run in, in Blender's window: operators find it, its region and
     its space in the context. Where no window shows one, a cell has a window only."""
 
-    undo: bool = True
-    """Make each cell that changed something one step of Blender's undo history."""
+    undo: bool | Literal["reported"] = True
+    """Make each cell that changed something one step of Blender's undo history; `"reported"`:
+    only where Blender reports the change."""
 
     args: tuple[str, ...] = ()
     """More of Blender's own command line options. What follows a `--` is for scripts."""
@@ -123,7 +124,7 @@ class BlenderHost(Host):
     def _undo_steps(self) -> UndoSteps:
         from .undo import UndoSteps
 
-        return UndoSteps()
+        return UndoSteps(judged=self.settings.undo is True)
 
     def cell_begins(self) -> None:
         """Called inside, on the main thread, before a cell."""
@@ -135,13 +136,23 @@ class BlenderHost(Host):
         if self.settings.undo:
             self._undo_steps.begin()
 
-    def cell_ended(self, number: int | None) -> None:
+    def cell_ended(self, number: int | None, cell: str) -> None:
         """Called inside, on the main thread, after a cell; ``number`` if it has one."""
         from . import references
 
         references.cell_ended()
         if self.settings.undo:
-            self._undo_steps.end(number)
+            self._undo_steps.end(number, cell)
+
+    def comm_begins(self) -> None:
+        """Called inside, on the main thread, before a comm message is handled."""
+        if self.settings.undo:
+            self._undo_steps.begin_comm()
+
+    def comm_ended(self, content: Mapping[str, Any]) -> None:
+        """Called inside, on the main thread, after a comm message with this ``content``."""
+        if self.settings.undo:
+            self._undo_steps.end_comm(content)
 
     def leave(self) -> None:
         """Called inside, on the main thread, when the kernel has stopped."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from time import monotonic
 from typing import TYPE_CHECKING
 
 import bpy
 
-from hostkernel.host import HostLoop
+from hostkernel.host import HostLoop, guarded
 
 from .context import Stage
 from .handlers import Handlers
@@ -26,11 +25,16 @@ _AFTER_FAILURE = 1.0
 
 
 class BlenderLoop(HostLoop):
-    """A timer of Blender's window that looks at a flag each turn, and has slices run on a stage.
+    """A timer of Blender's window that looks at a mark each turn, and has slices run on a stage.
 
-    Nothing of bpy may be called from another thread, so :meth:`wake` only sets the flag.
+    Nothing of bpy may be called from another thread, so :meth:`wake` only sets the mark.
     While a client is at work the timer is due every turn of Blender's loop (about 5 ms, cut
     short by the core's signal); after ten quiet seconds every 20 ms.
+
+    Blender drops a timer that raises, and the kernel would go with it. Ctrl-C, a signal handler
+    and another thread can raise at any line of ours, so the timer's callable is a guarded one,
+    and a wake counts as served only behind its slice: whatever a slice is cut short by, another
+    is asked for.
 
     Args:
         area_type: where cells run, such as ``"VIEW_3D"``.
@@ -40,11 +44,10 @@ class BlenderLoop(HostLoop):
 
     def __init__(self, area_type: str) -> None:
         self._tick: Tick | None = None
-        self._woken = False
+        self._wanted = self._served = object()
         self._last_wake = 0.0
         self._stage = Stage(area_type, self._slice)
-        # Blender knows a timer by its identity, and a method is a new object each time.
-        self._timer = self._turn
+        self._timer = guarded(self._turn, failed=_AFTER_FAILURE)
         self._handlers = Handlers()
 
     def start(self, tick: Tick) -> None:
@@ -57,13 +60,13 @@ class BlenderLoop(HostLoop):
 
     def wake(self) -> None:
         """Called inside, from any thread: have ``tick`` called in Blender's next turn."""
-        self._woken = True
+        self._wanted = object()
 
     def stop(self) -> None:
         """Called inside, on the main thread, once; soon Blender is as it was before."""
         self._tick = None
         self._handlers.close()
-        if bpy.app.timers.is_registered(self._timer):
+        while bpy.app.timers.is_registered(self._timer):
             bpy.app.timers.unregister(self._timer)
         # Not here: this may be the stage's own operator.
         bpy.app.timers.register(self._stage.close, persistent=True)
@@ -72,31 +75,23 @@ class BlenderLoop(HostLoop):
         if not bpy.app.timers.is_registered(self._timer):
             bpy.app.timers.register(self._timer, persistent=True)
 
-    def _turn(self) -> float | None:
-        try:
-            if self._woken:
-                self._last_wake = monotonic()
-                self._stage.ask()
-        except BaseException:
-            # Blender drops a timer that raises, and with it the kernel.
-            logging.getLogger(__name__).exception("the timer in Blender's loop failed")
-            return _AFTER_FAILURE
-        if self._tick is None:
-            return None
+    def _turn(self) -> float:
+        if self._wanted is not self._served:
+            self._last_wake = monotonic()
+            self._stage.ask()
         return 0.0 if monotonic() - self._last_wake < _QUIET_AFTER else _QUIET_TURN
 
     def _slice(self) -> None:
-        self._woken = False
-        try:
-            if self._tick is not None:
-                self._tick()
-        except BaseException:
-            logging.getLogger(__name__).exception("a slice of the kernel failed")
+        wanted = self._wanted
+        if self._tick is not None:
+            self._tick()
+        self._served = wanted
         self._stand_behind_others()
 
     def _stand_behind_others(self) -> None:
         # Timers that are due in one turn are called in the order of their registration. One of a
         # cell's must not find the operator there that ours has just begun for the next cell.
         if bpy.app.timers.is_registered(self._timer):
-            bpy.app.timers.unregister(self._timer)
-            self._register()
+            # In this order: an exception in between must not leave the timer out.
+            bpy.app.timers.register(self._timer, persistent=True)
+            bpy.app.timers.unregister(self._timer)  # the older of the two

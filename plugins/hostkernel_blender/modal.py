@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from .context import address_of_slice, is_ours
+from .context import addresses_of_ours, is_ours
 from .dna import offset_of
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def is_modal() -> bool:
     windows = list(bpy.context.window_manager.windows)
     if "modal_operators" in bpy.types.Window.bl_rna.properties:
         return not all(is_ours(op) for window in windows for op in window.modal_operators)
-    return _has_other_handlers(windows, address_of_slice())
+    return _has_other_handlers(windows, addresses_of_ours())
 
 
 class _Handler(ctypes.Structure):
@@ -37,21 +37,19 @@ class _Handler(ctypes.Structure):
     )
 
 
-def _has_other_handlers(windows: list[Any], slice_address: int | None) -> bool:
+def _has_other_handlers(windows: list[Any], ours: frozenset[int]) -> bool:
     """The same for Blenders that cannot say (before 4.2): its own lists are read.
 
     That of a window is where Blender says. What is in it is taken for what it looks like only
-    if our own operator is found there; it is not in a slice that has just loaded a file, which
-    ends all operators.
+    if our own operators are found there; they are not in a slice that has just loaded a file,
+    which ends all operators.
     """
     offset = offset_of("wmWindow", "modalhandlers")
-    if offset is None or slice_address is None:
+    if offset is None or not ours:
         return False
     handlers = [each for window in windows for each in _list(window.as_pointer() + offset)]
-    ours = next((each for each in handlers if each.operator == slice_address), None)
-    if ours is None:
-        return False
-    return any(each.type == ours.type and each.operator != ours.operator for each in handlers)
+    kinds = {each.type for each in handlers if each.operator in ours}
+    return any(each.type in kinds and each.operator not in ours for each in handlers)
 
 
 def _list(address: int) -> Iterator[_Handler]:

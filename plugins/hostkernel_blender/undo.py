@@ -4,86 +4,172 @@ from __future__ import annotations
 
 import sys
 from functools import cache
-from time import perf_counter
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING, Any
 
 import bpy
+from IPython.core.getipython import get_ipython
 
 from .handlers import Handlers
 from .modal import is_modal
+from .writes import Writes, writes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 __all__ = ["UndoSteps"]
 
 _SLOW = 0.2
+_GESTURE = 1.0  # seconds from one message of a widget that is being dragged to the next
+_WIDGET = "Widget"
 
 
 class UndoSteps:
-    """Pushes the steps; used on the main thread, around each cell."""
+    """Pushes the steps; used on the main thread, around each cell and each widget's callbacks.
 
-    def __init__(self) -> None:
+    Args:
+        judged: whether a cell or callback is a step, too, that may have changed what Blender does
+            not report.
+    """
+
+    def __init__(self, *, judged: bool) -> None:
+        self._judged = judged
         self._handlers = Handlers()
-        self._fired = False
+        self._reported = False
+        self._was_reset = False
         self._counts: dict[str, int] = {}
         self._said_slow = False
         self._has_history = not bpy.app.background
+        self._in_cell = False
+        self._widget: object = None
+        self._widget_moved = 0.0
 
     def begin(self) -> None:
         """A cell begins: what comes from here on is its change."""
-        self.close()
+        self._in_cell = True
+        self._watch()
+
+    def begin_comm(self) -> None:
+        """A comm message is about to be handled: what its callbacks do is one change."""
+        if not self._in_cell:  # else it is part of the cell's, which awaits something
+            self._watch()
+
+    def _watch(self) -> None:
+        self._handlers.close()
         if not self._has_history:
             self._start_history()
-        self.forget()
+        self._reset()
+        self._was_reset = False
         self._handlers.add("depsgraph_update_post", self._note)
         # A file that was loaded, and a step that was taken back, are nothing to take back.
         for moment in ("load_post", "undo_post", "redo_post"):
-            self._handlers.add(moment, self.forget)
+            self._handlers.add(moment, self._reset)
         if bpy.app.background:
             self._handlers.add("load_post", self._start_history)
 
     def _start_history(self) -> None:
         # Without a window Blender itself does not, and the first cell could not be taken back.
         self._has_history = True
-        self._push("Original")
+        self._push("Original", _push_step)
 
-    def forget(self) -> None:
+    def _reset(self) -> None:
         """What changed until now is not the cell's."""
         _update()
-        self._fired = False
+        self._reported = False
+        self._was_reset = True
         self._counts = _counts()
 
     def _note(self) -> None:
-        self._fired = True
+        self._reported = True
 
-    def end(self, number: int | None) -> None:
+    def end(self, number: int | None, cell: str) -> None:
         """A cell has ended: one step if it changed something.
 
         Args:
             number: of the cell, None if it has none.
+            cell: its source.
         """
-        _update()
-        changed = self._fired or self._counts != _counts()
-        self.close()
-        if changed and not is_modal():
-            self._push_or_defer("Cell" if number is None else f"Cell [{number}]")
+        self._in_cell = False
+        if self._has_changed(lambda: _judge_cell(cell)):
+            self._widget = None
+            self._push_or_defer("Cell" if number is None else f"Cell [{number}]", _push_step)
 
-    def _push_or_defer(self, name: str) -> None:
+    def end_comm(self, content: Mapping[str, Any]) -> None:
+        """A comm message was handled: a step, one for as long as the user drags a slider.
+
+        Args:
+            content: of the message.
+        """
+        if self._in_cell:
+            self._reported |= self._judged and _judge_comm(content).anywhere
+        elif self._has_changed(lambda: _judge_comm(content)):
+            widget, before = self._widget, self._widget_moved
+            self._widget, self._widget_moved = content.get("comm_id"), monotonic()
+            goes_on = widget == self._widget and self._widget_moved - before < _GESTURE
+            self._push_or_defer(_WIDGET, _replace_step if goes_on else _push_step)
+
+    def _has_changed(self, judge: Callable[[], Writes]) -> bool:
+        _update()
+        changed = self._reported or self._counts != _counts()
+        self._handlers.close()
+        if not changed and self._judged:
+            found = judge()
+            changed = found.after_reset if self._was_reset else found.anywhere
+        return changed and not is_modal()
+
+    def _push_or_defer(self, name: str, push: Callable[[str], None]) -> None:
         if bpy.app.background or bpy.context.window is not None:
-            self._push(name)
+            self._push(name, push)
         else:
             # Just after a file load no window is in the context, and the operator wants one.
-            bpy.app.timers.register(lambda: self._push(name), persistent=True)
+            bpy.app.timers.register(lambda: self._push(name, push), persistent=True)
 
-    def _push(self, name: str) -> None:
+    def _push(self, name: str, push: Callable[[str], None]) -> None:
         """Push a step; one that takes long is mentioned once."""
         began = perf_counter()
-        bpy.ops.ed.undo_push(message=name)
+        push(name)
         seconds = perf_counter() - began
         if seconds > _SLOW and not self._said_slow:
             self._said_slow = True
             _tell(seconds)
 
     def close(self) -> None:
-        """Take the handlers back."""
+        """Take the handlers back, and the operator."""
         self._handlers.close()
+        if _ReplaceStep.is_registered:
+            bpy.utils.unregister_class(_ReplaceStep)
+
+
+class _ReplaceStep(bpy.types.Operator):  # type: ignore[misc]
+    """Push a step, in place of the last one if that is a widget's, too."""
+
+    bl_idname = "hostkernel.widget_step"
+    bl_label = _WIDGET
+    bl_options = {"INTERNAL", "UNDO_GROUPED"}
+    bl_undo_group = _WIDGET
+
+    def execute(self, _context: Any) -> set[str]:
+        return {"FINISHED"}
+
+
+def _replace_step(_name: str) -> None:
+    if not _ReplaceStep.is_registered:
+        bpy.utils.register_class(_ReplaceStep)
+    bpy.ops.hostkernel.widget_step("EXEC_DEFAULT", True)
+
+
+def _push_step(name: str) -> None:
+    bpy.ops.ed.undo_push(message=name)
+
+
+def _judge_cell(cell: str) -> Writes:
+    shell: Any = get_ipython()
+    return writes(cell, shell.user_ns, shell.transform_cell)
+
+
+def _judge_comm(content: Mapping[str, Any]) -> Writes:
+    # The protocol of ipywidgets; other messages are about what a client shows.
+    return Writes(anywhere=content.get("data", {}).get("method") in {"update", "custom"})
 
 
 def _update() -> None:
@@ -103,5 +189,5 @@ def _kinds() -> list[str]:
 
 
 def _tell(seconds: float) -> None:
-    text = f"The undo step of this cell took {seconds:.1f} s. hosts.blender.undo = false: no steps."
-    print(text, file=sys.stderr)  # noqa: T201
+    advice = 'hosts.blender.undo = "reported": fewer steps, false: none.'
+    print(f"The undo step of this cell took {seconds:.1f} s. {advice}", file=sys.stderr)  # noqa: T201

@@ -57,8 +57,9 @@ def test_operators_find_a_view(client: BlockingKernelClient) -> None:
 LOADS = (
     "bpy.ops.wm.read_homefile()",
     "bpy.ops.wm.save_as_mainfile(filepath=FILE)",
-    "bpy.ops.wm.open_mainfile(filepath=FILE)",
     "bpy.ops.wm.open_mainfile(filepath=FILE, load_ui=False)",
+    # Blender remembers it: without this, later loads would not bring the first screen back.
+    "bpy.ops.wm.open_mainfile(filepath=FILE, load_ui=True)",
     "bpy.ops.wm.revert_mainfile()",
 )
 
@@ -92,6 +93,89 @@ def test_operators_find_a_view_in_any_window(client: BlockingKernelClient) -> No
     run_cell(client, "bpy.ops.wm.window_close()")
     wait_for(lambda: run_cell(client, "len(C.window_manager.windows)") == "1", "its end")
     assert run_cell(client, CONTEXT) == IN_A_VIEW
+
+
+REPLACED = {
+    "maximized": ["bpy.ops.screen.screen_full_area()"] * 2,
+    "without panels": ["bpy.ops.screen.screen_full_area(use_hide_panels=True)"] * 2,
+    "area closed": ["bpy.ops.screen.area_close()"],
+    "screen deleted": ["bpy.ops.screen.new()", "bpy.ops.screen.delete()"],
+    "workspace deleted": ["bpy.ops.workspace.delete()"] * 2,
+    "popups closed": [
+        "bpy.ops.object.delete('INVOKE_DEFAULT')",
+        "bpy.ops.wm.call_menu(name='VIEW3D_MT_object')",
+        "bpy.ops.wm.save_as_mainfile('INVOKE_DEFAULT')",
+        "bpy.ops.wm.open_mainfile('INVOKE_DEFAULT')",
+    ],
+    "popup over a screen that goes": [
+        "bpy.ops.wm.call_menu(name='VIEW3D_MT_object')",
+        "bpy.ops.screen.screen_full_area()",
+    ],
+}
+
+
+@pytest.mark.parametrize("change", REPLACED)
+def test_a_cell_may_replace_what_it_runs_in(
+    blender: Run, client: BlockingKernelClient, change: str
+) -> None:
+    """Its screen, its area, or popups that were open."""
+    pid = blender.host_pid()
+    for cell in REPLACED[change]:
+        run_cell(client, cell)
+    assert run_cell(client, "import os; os.getpid()") == str(pid)
+
+
+def test_a_cell_may_replace_the_screen_below_the_splash(start: Callable[..., Run]) -> None:
+    """Blender shows it at start, and would die of it."""
+    client = start().client()
+    run_cell(client, "bpy.ops.screen.screen_full_area()")
+    run_cell(client, "bpy.ops.screen.screen_full_area()")
+    assert run_cell(client, CONTEXT) == IN_A_VIEW
+
+
+STRAY = """
+import ctypes, os, random, signal, threading, time, _thread
+
+main = threading.main_thread().ident
+
+def fail(*_):
+    raise ValueError("stray")
+
+signal.signal(signal.SIGALRM, fail)
+
+def by_thread():
+    error = ctypes.py_object(ValueError)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(main), error)
+
+WAYS = {
+    "a signal": lambda: os.kill(os.getpid(), signal.SIGINT),
+    "a simulated signal": _thread.interrupt_main,
+    "a signal handler": lambda: os.kill(os.getpid(), signal.SIGALRM),
+    "another thread": by_thread,
+}
+
+def raise_often(way):
+    time.sleep(0.5)  # the cell is over
+    for _ in range(200):
+        time.sleep(random.random() / 100)
+        WAYS[way]()
+    time.sleep(0.1)  # the last one is, too
+    open("over", "w").close()
+"""
+WAYS = ("a signal", "a simulated signal", "a signal handler", "another thread")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_exception_between_cells_ends_the_kernel(
+    client: BlockingKernelClient, blender: Run, way: str
+) -> None:
+    """200 at random moments: whatever line of ours runs then."""
+    run_cell(client, STRAY)
+    run_cell(client, f"threading.Thread(target=raise_often, args=[{way!r}]).start()")
+    wait_for((blender.folder / "over").exists, "the last exception")
+    (blender.folder / "over").unlink()
+    for _ in range(3):
+        assert run_cell(client, CONTEXT) == IN_A_VIEW
 
 
 RELOAD = """

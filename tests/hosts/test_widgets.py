@@ -32,6 +32,8 @@ def test_widgets_end_with_their_host(
     client = run.client(2 * SECONDS)
     assert value(client, WIDGETS) == "3"
     assert control(client, "shutdown_request", restart=True)["status"] == "ok"
+    fresh = "'sliders' not in globals()"
+    wait_for(lambda: value(client, fresh) == "True", "a fresh namespace")
     assert value(client, f"import gc; gc.collect(); {WIDGETS}") == "3"
     run.interrupt()
     assert "Exception ignored" not in run.output

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nbformat
@@ -13,7 +15,6 @@ from notebooks import host_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from launch.world import World
 
@@ -104,16 +105,20 @@ def test_exec_as_a_batch_job_of_one_line(world: World, host: str) -> None:
 
 
 def test_exec_ends_the_host_when_the_job_fails(world: World) -> None:
-    write(world.folder / "in.ipynb", "print('before')", "1 / 0", "print('never')")
+    noisy = "import os; n = os.write(2, b'said by the host itself'); print('before')"
+    write(world.folder / "in.ipynb", noisy, "1 / 0", "print('never')")
     done = world.run("exec", "--host", "python", "in.ipynb", "-o", "out.ipynb")
     assert done.returncode == 1
     assert "ZeroDivisionError: division by zero" in done.stderr
-    assert "the host's own output is in" in done.stderr
+    log = re.search(r"the host's own output is in (\S+)", done.stderr)
+    assert log is not None
+    assert Path(log[1]).read_text() == "said by the host itself"
     assert texts(world.folder / "out.ipynb")[0] == "before\n"
     assert world.is_empty()
 
     done = world.run("exec", "--host", "python", "-c", "print('out'); 1 / 0")
     assert (done.returncode, done.stdout) == (1, "out\n")
+    assert "own output" not in done.stderr  # for there is none
     assert world.is_empty()
 
 

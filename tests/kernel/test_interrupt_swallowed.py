@@ -72,6 +72,18 @@ finally:
     print("tracer" if sys.gettrace() is tracer else "gone")
     sys.settrace(None)
 """,
+    "a cell traced by an object": """
+class Tracer:
+    def __call__(self, frame, event, argument): return self
+tracer = Tracer()
+call = ctypes.PYFUNCTYPE(ctypes.c_int)(slow)
+sys.settrace(tracer)
+try:
+    for _ in range(1200): call()
+finally:
+    print("tracer" if sys.gettrace() is tracer else "gone")
+    sys.settrace(None)
+""",
 }
 PROPAGATING = {
     "sort key": "sorted(range(1200), key=functools.cmp_to_key(lambda a, b: slow() or a - b))",

@@ -375,6 +375,8 @@ HOOKS = {
     "hostkernel_stopped": "self, kernel, reason",
     "hostkernel_pre_run_cell": "self, kernel, cell",
     "hostkernel_post_run_cell": "self, kernel, cell, result",
+    "hostkernel_pre_comm_message": "self, kernel, message",
+    "hostkernel_post_comm_message": "self, kernel, message",
 }
 
 
@@ -383,7 +385,10 @@ def test_a_plugin_whose_hook_raises_is_named_and_hurts_nobody(host: LiveHost, ho
     host.do(PLUGIN.format(hook=hook, arguments=HOOKS[hook]))
     before = len(host.output)
     host.start("plugin=Failing()")
-    reply = cell(host.client(), "1 + 1")
+    client = host.client()
+    content = {"comm_id": "1", "target_name": "nobody's", "data": {}}
+    client.shell_channel.send(client.session.msg("comm_open", content))
+    reply = cell(client, "1 + 1")
     assert reply.status == "ok"
     assert "2" in reply.text
     host.drop_clients()

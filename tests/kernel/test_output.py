@@ -265,24 +265,6 @@ logging.getLogger("kept").addHandler(handler)
     host.do("logging.getLogger('kept').removeHandler(handler)")
 
 
-def test_forked_children_print_to_the_hosts_console(started: LiveHost) -> None:
-    """Not to the client, whose sockets are the parent's; but nothing is lost or hangs."""
-    since = len(started.output)
-    code = """
-import os, warnings
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    child = os.fork()
-if child == 0:
-    print("from the child", flush=True)
-    os._exit(0)
-os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-"""
-    assert value(started.client(), code) == "0"
-    assert "from the child" in console(started, since)
-    assert value(started.client(), "1 + 1") == "2"
-
-
 def test_children_write_where_the_host_does(host: LiveHost) -> None:
     host.start()
     since = len(host.output)

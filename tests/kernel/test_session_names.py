@@ -184,8 +184,10 @@ def test_ipykernels_own_functions_answer(started: LiveHost) -> None:
 
 
 FORK = """
-import os
-child = os.fork()
+import os, warnings
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of threads, from Python 3.12 on
+    child = os.fork()
 if not child:
     print("from the child", flush=True)
     os._exit(0)

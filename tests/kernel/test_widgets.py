@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from hosts.runs import SECONDS
+from hosts.runs import SECONDS, wait_for
 from kernel.live import cell, control, value
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ sliders[0].observe(lambda change: sliders, "value")
 box = ipywidgets.VBox(sliders)
 len(sliders)
 """
+FRESH = "'sliders' not in globals()"
 LEFT = """
 import gc, sys
 gc.collect()
@@ -55,6 +56,7 @@ def test_widgets_end_without_a_word(each_host: LiveHost) -> None:
     alone = states(client)
     assert alone > 3
     assert control(client, "shutdown_request", restart=True)["status"] == "ok"
+    wait_for(lambda: value(client, FRESH) == "True", "a fresh namespace")
     assert value(client, LEFT) == "0"
     assert value(client, WIDGETS) == "3"
     assert states(client) == alone

@@ -63,6 +63,14 @@ HEALTHY = """
     @hookimpl
     def hostkernel_post_run_cell(result, cell):
         heard.append(("post_run_cell", cell, result))
+
+    @hookimpl
+    def hostkernel_pre_comm_message(message):
+        heard.append(("pre_comm_message", message))
+
+    @hookimpl
+    def hostkernel_post_comm_message(message):
+        heard.append(("post_comm_message", message))
 """
 
 

@@ -54,6 +54,7 @@ def test_a_snippet_is_a_plugin(snippet, tmp_path):
     (hook,) = re.findall(r"def (hostkernel_\w+)", snippet)
     python = Plugins.load().host_class("python")(HostSettings())
     known = {"host": python, "kernel": _Kernel, "cell": "1", "result": 1, "reason": "stop()"}
+    known |= {"message": {"content": {"comm_id": "1"}}}
     wanted = {name: known[name] for name in inspect.signature(HOOKS[hook]).parameters}
     plugins.report = reported.append
     assert len(plugins.collect(hook, **wanted)) == 1

@@ -23,6 +23,7 @@ __all__ = ["guard", "guarded", "note_stray"]
 log = logging.getLogger("hostkernel.kernel")
 
 T = TypeVar("T")
+F = TypeVar("F")
 
 
 def note_stray(error: BaseException) -> None:
@@ -43,7 +44,8 @@ def guarded(
     stray: Callable[[BaseException], object] = note_stray,
     *,
     passes: tuple[type[BaseException], ...] = (),
-) -> Callable[[], T | None]:
+    failed: F = None,  # type: ignore[assignment]
+) -> Callable[[], T | F]:
     """Make a callable for C code that calls ``function`` and lets no exception out.
 
     Called inside, on any thread; the result is for one thread only. It may be called again
@@ -54,13 +56,14 @@ def guarded(
             it is called all the same.
         stray: called with each exception that was caught; by default it is logged.
         passes: what ``function`` may raise all the same.
+        failed: what a call returns in which ``function`` raised.
 
     Example::
 
         app.timers.register(guarded(turn))
     """
     entry = _Entry()
-    guard(entry, "call", function, stray, passes=passes)
+    _attendant(entry, "call", function, stray, passes, failed)
     return partial(methodcaller("call", None), entry)
 
 
@@ -77,7 +80,7 @@ def guard(
     Called inside, on any thread. For C code that looks up a method of an object each time,
     such as an event handler; the argument is dropped.
     """
-    _attendant(place, name, function, stray, passes)
+    _attendant(place, name, function, stray, passes, None)
 
 
 def _attendant(place: object, name: str, *how: Any) -> Any:
@@ -93,6 +96,7 @@ def _attend(
     function: Callable[[], object],
     stray: Callable[[BaseException], object],
     passes: tuple[type[BaseException], ...],
+    failed: object,
 ) -> Generator[object, Any]:
     own = yield None
     nested = result = caught = None  # the first is a generator like this one
@@ -109,13 +113,13 @@ def _attend(
                     return
                 except BaseException as error:
                     caught = error
-                result = None
+                result = failed
                 # A generator cannot be entered twice: a call within the call finds another.
                 if nested is None or nested.gi_frame is None:
-                    nested = _attendant(place, name, function, stray, passes)
+                    nested = _attendant(place, name, function, stray, passes, failed)
                 setattr(place, name, nested.send)
                 result = function()
         except passes:
             raise  # which ends this generator; the nested one has taken its place
         except BaseException as error:
-            caught, result = error, None
+            caught, result = error, failed

@@ -206,6 +206,8 @@ class HostKernelApp(IPKernelApp):
         self.iopub_thread = PubThread(self.iopub_socket, pipe=False, session=self.session)
         self.iopub_thread.sends_here = self._sends_here
         self.iopub_thread.start()
+        # Makes this thread's pipe to it. A cell may use up all descriptors before it prints.
+        self.iopub_thread.schedule(lambda: None)
         self.iopub_socket = self.iopub_thread.background_socket
 
     def _sends_here(self) -> bool:

@@ -419,10 +419,14 @@ class SharedDriver(Driver):
         return False
 
     def join_session(self, session: Session) -> Callable[[], object]:
-        # The loop is the host's, which may have a class of its own: only errors are looked at.
+        # The loop is the host's, which may have a class of its own: only errors are looked at,
+        # unless a cell has set a handler for them.
+        before = self.loop.get_exception_handler()
+
         def watch(handle_error: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
             def watching(context: dict[str, Any]) -> None:
-                if not session.told(context):
+                own = self.loop.get_exception_handler() is not before
+                if own or not session.told(context):
                     handle_error(context)
 
             return watching

@@ -16,6 +16,8 @@ __all__ = ["CellsAsMain", "CellsMain", "let_go"]
 # the whole shell would stay alive.
 _IPYTHONS_OWN = re.compile(r"In|Out|_dh|_ih|_oh|exit|get_ipython|open|quit|_+|_i+|_i?\d+")
 
+_DOCUMENTATION = "Automatically created module for IPython interactive environment"
+
 
 def let_go(namespace: MutableMapping[str, Any]) -> None:
     """Take out what IPython put in; what cells defined goes on working wherever it is kept."""
@@ -36,7 +38,7 @@ class CellsMain(ModuleType):
     __slots__ = ("_of_host",)  # not in the module's dictionary, which is the cells'
 
     def __init__(self, of_host: Callable[[], object]) -> None:
-        super().__init__("__main__", "Automatically created module for the cells of a notebook")
+        super().__init__("__main__", _DOCUMENTATION)
         self._of_host = of_host
 
     def __getattr__(self, name: str) -> object:

@@ -57,7 +57,8 @@ def _state():
         [getattr(getattr(sys, stream), "closed", None) for stream in streams[:3]],
         [name(getattr(builtins, each, None)) for each in "print input open len exit".split()],
         [name(signal.getsignal(each)) for each in (*range(1, 9), 10, 12, 14, 23)],
-        [os.getcwd(), dict(os.environ), sys.path, sys.argv, gc.isenabled()],
+        # An import of matplotlib takes the backend of Jupyter's out again.
+        [os.getcwd(), {**os.environ, "MPLBACKEND": ""}, sys.path, sys.argv, gc.isenabled()],
         [name(sys.gettrace()), name(sys.getprofile()), name(threading.gettrace())],
         [sys.getrecursionlimit(), name(threading.excepthook)],
         # Those of executors, timers and libraries wait for nothing that a case does.

@@ -108,15 +108,19 @@ CASES = (
         ),
     ),
     case(
-        "callback that fails",
+        "callbacks that fail",
         cell(
             """
             import asyncio
-            handle = asyncio.get_running_loop().call_later(0.01, lambda: 1 / 0)
+            loop = asyncio.get_running_loop()
+            handle = loop.call_later(0.01, lambda: 1 / 0)
             """,
             late="ZeroDivisionError",
         ),
-        "print('ok')",
+        "loop.set_exception_handler(lambda loop, context: print('H', context['message']))",
+        cell("handle = loop.call_soon(lambda: 1 / 0)", late="H Exception"),
+        "loop.set_exception_handler(None)",
+        differs=Differs("it is shown under the cell", stock="of no cell: stdout 'H Exception"),
     ),
     case(
         "task that fails and is awaited",
@@ -136,7 +140,7 @@ CASES = (
         task = asyncio.create_task(f())
         """,
         "await asyncio.sleep(0.01)",
-        cell("del task; gc.collect()", late="in the task"),
+        cell("del task; gc.collect(); None", late="in the task"),
         "print('ok')",
     ),
     case(
@@ -144,16 +148,6 @@ CASES = (
         "import gc\nasync def f(): pass",
         "f(); None",
         "gc.collect(); print('ok')",
-    ),
-    case(
-        "exception handler of the loop",
-        """
-        import asyncio
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda loop, context: print("H", context["message"]))
-        """,
-        cell("handle = loop.call_soon(lambda: 1 / 0)", late="H Exception"),
-        "loop.set_exception_handler(None)",
     ),
     case(
         "task factory",

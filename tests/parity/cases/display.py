@@ -90,9 +90,6 @@ CASES = (
         "print('ok')",
     ),
     case(
-        "surrogates in display data", "display({'text/plain': '\\ud83d'}, raw=True)", "print('ok')"
-    ),
-    case(
         "several results in a cell",
         "get_ipython().ast_node_interactivity = 'all'",
         "1\n2\nNone\n'three'",

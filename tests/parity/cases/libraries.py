@@ -111,7 +111,6 @@ CASES = (
         "c(['--n', '3'])",
         cell("c([], standalone_mode=False)", "9"),
         "click.secho('red', fg='red'); click.echo('err', err=True)",
-        "click.echo(b'bytes')",
         "r = click.get_text_stream('stdout').write('text\\n')",
     ),
     case(
@@ -123,7 +122,7 @@ CASES = (
         def main(name: str = "world"): typer.echo(f"hello {name}")
         app([], standalone_mode=False)
         """,
-        "app(['--nosuch'])",
+        "app(['--nosuch'], prog_name='program')",
     ),
     case(
         "freezegun",
@@ -182,9 +181,8 @@ CASES = (
         server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
         thread = threading.Thread(target=server.serve_forever); thread.start()
         url = f"http://127.0.0.1:{server.server_port}"
+        for n in range(2): print(urllib.request.urlopen(url).read())
         """,
-        "urllib.request.urlopen(url).read()",
-        "urllib.request.urlopen(url).read()",
         "server.shutdown(); thread.join(); server.server_close(); print('down')",
     ),
     case(

@@ -187,6 +187,7 @@ CASES = (
         "descriptor limit",
         """
         import os, resource
+        get_ipython().history_manager.enabled = False  # its thread opens a file for each cell
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         files = []
         resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))

@@ -120,6 +120,9 @@ class Embedding:
         self.threads = Threads()
         self._offspring = Offspring(self.threads.of_cells)
         self._session = KernelSession(self)
+        self._origins = Origins(lambda: self._session.namespace, self.driver.plumbing)
+        self.forks = Forks(self._origins.is_cells)
+        self._undo.callback(self.forks.close)
         self._undo.callback(self._session.close)
         self.interpreter = Interpreter(self.host, self._in_a_cell)
         self._undo.callback(self.interpreter.close)
@@ -128,7 +131,6 @@ class Embedding:
             self._native = NativeOutput(self.streams, live=not self.host.undisturbed)
             self._undo.callback(self._native.close)
         self._watch_cells()
-        self._undo.callback(self.forks.close)
         if self.driver.mode != "shared":  # there the loop is the host's
             self.driver.loop.set_task_factory(self._cell_tasks)
         self._cells_as_main = CellsAsMain(lambda: self._session.namespace)
@@ -172,11 +174,9 @@ class Embedding:
         interrupter.beyond = self._find_beyond
         interrupter.watchers += (self._offspring, self._root_log)
         self._undo.callback(self._root_log.clear)
-        origins = Origins(lambda: self._session.namespace, self.driver.plumbing)
-        self.forks = Forks(origins.is_cells)
         if self.driver.mode == "pumped":
-            interrupter.watchers.append(origins)
-            interrupter.origins = origins
+            interrupter.watchers.append(self._origins)
+            interrupter.origins = self._origins
             interrupter.is_nested = self.driver.turned_inside
 
     def _find_beyond(self) -> Callable[[bool], None]:

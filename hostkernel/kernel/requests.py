@@ -80,9 +80,10 @@ class HostIPythonKernel(IntakeKernel):
 
     def tell_that_it_waits(self, action: str) -> None:
         """Tell the client whose cell runs that nothing breaks it. Any thread."""
+        what = "the restart" if action == "restart" else "the end of the kernel"
         text = (
-            f"The cell that runs is inside of code that is not Python and cannot be broken: "
-            f"{action} follows when that returns.\n"
+            "The running cell is inside code that is not Python and cannot be broken: "
+            f"{what} follows when that code returns.\n"
         )
         self._tell(text, self.get_parent("shell"))
 
@@ -296,8 +297,11 @@ class HostIPythonKernel(IntakeKernel):
         """Answer, and leave the rest to the policy."""
         restart = bool(parent["content"].get("restart", False))
         content = {"status": "ok", "restart": restart}
+        if restart:  # first: a cell that is sent behind the answer must not be interrupted
+            self.owner.shutdown_requested(restart=True)
         self.session.send(stream, "shutdown_reply", content, parent, ident=ident)
-        self.owner.shutdown_requested(restart=restart)
+        if not restart:  # then there may be nobody to answer
+            self.owner.shutdown_requested(restart=False)
 
     async def hostkernel_request(self, stream: Any, ident: Any, parent: Any) -> None:
         """Our own control message, which no policy blocks.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import zmq
-from hosts.runs import wait_for
+from hosts.runs import SECONDS, wait_for
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.session import Session
 from kernel.live import LiveHost, cell, value
@@ -386,8 +386,7 @@ def test_a_plugin_whose_hook_raises_is_named_and_hurts_nobody(host: LiveHost, ho
     before = len(host.output)
     host.start("plugin=Failing()")
     client = host.client()
-    content = {"comm_id": "1", "target_name": "nobody's", "data": {}}
-    client.shell_channel.send(client.session.msg("comm_open", content))
+    said = _of_comm(client)
     reply = cell(client, "1 + 1")
     assert reply.status == "ok"
     assert "2" in reply.text
@@ -395,10 +394,24 @@ def test_a_plugin_whose_hook_raises_is_named_and_hurts_nobody(host: LiveHost, ho
     host.stop()
     assert host.do("calls[0]") == hook
     # To the client what concerns its cell, else to the host's log.
-    said = reply.text + host.output[before:]
+    said += reply.text + host.output[before:]
     assert "plugin tests" in said
     assert hook in said
     assert "on purpose" in said
+
+
+def _of_comm(client: BlockingKernelClient) -> str:
+    """What a client is told while its comm message is handled."""
+    content = {"comm_id": "1", "target_name": "nobody's", "data": {}}
+    message = client.session.msg("comm_open", content)
+    client.shell_channel.send(message)
+    said = ""
+    while True:
+        told = client.get_iopub_msg(timeout=SECONDS)
+        if told["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+            said += told["content"].get("text", "")
+            if told["content"].get("execution_state") == "idle":
+                return said
 
 
 EXTENSIONS = """

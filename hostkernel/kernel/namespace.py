@@ -15,7 +15,7 @@ __all__ = ["CellsAsMain", "CellsMain", "let_go"]
 # What IPython puts into a namespace, the results of past cells among it; through most of it
 # the whole shell would stay alive.
 _IPYTHONS_OWN = re.compile(r"In|Out|_dh|_ih|_oh|exit|get_ipython|open|quit|_+|_i+|_i?\d+")
-
+_PYTHONS_OWN = ("__builtins__", "__loader__", "__name__")
 _DOCUMENTATION = "Automatically created module for IPython interactive environment"
 
 
@@ -50,6 +50,18 @@ class CellsMain(ModuleType):
             pass
         message = f"module '__main__' has no attribute {name!r}"
         raise AttributeError(message)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Be saved by dill with what cells defined, as ``dill.dump_session`` saves a notebook.
+
+        dill knows a module by its exact class. To all others a module is nothing to be pickled.
+        """
+        by_name = getattr(sys.modules.get("dill._dill"), "_import_module", None)
+        if by_name is None:
+            return super().__reduce_ex__(protocol)
+        content = {name: value for name, value in vars(self).items() if name not in _PYTHONS_OWN}
+        let_go(content)
+        return by_name, (self.__name__,), content
 
 
 class CellsAsMain:

@@ -188,7 +188,8 @@ CASES = (
     ),
     case(
         "matplotlib's interactive mode",
-        "import matplotlib.pyplot as plt; plt.isinteractive()",
+        "import matplotlib.pyplot as plt; plt.figure(figsize=(1, 1)); plt.close('all')",
+        "plt.isinteractive()",
         "plt.ioff(); plt.figure(figsize=(1, 1)); plt.plot([1]); print('off')",
         "plt.ion(); plt.close('all')",
         "with plt.ioff(): figure = plt.figure(figsize=(1, 1))",

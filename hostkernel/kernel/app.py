@@ -22,6 +22,7 @@ from hostkernel.connection import ConnectionInfo
 from hostkernel.errors import StartError
 
 from .messages import HostSession
+from .naming import named_as
 from .output import CellStream
 from .publishing import PubThread
 from .requests import HostIPythonKernel
@@ -84,6 +85,7 @@ class _Pdb(debugger.InterruptiblePdb):
         super().__init__(*args, **{**kwargs, "nosigint": True})
 
 
+@named_as(IPKernelApp)
 class HostKernelApp(IPKernelApp):
     """Sets up sockets, threads and shell, and nothing else.
 

@@ -239,7 +239,7 @@ before = Ledger()
         assert cycle(host, "1", "print(2)") == []
     assert host.do("before.differences()") == []
     living = "gc.collect(); [type(o).__name__ for o in gc.get_objects() if type(o).__name__ in ("
-    assert host.do(living + "'HostKernelApp', 'IPythonKernel', 'ZMQInteractiveShell')]") == []
+    assert host.do(living + "'IPKernelApp', 'IPythonKernel', 'ZMQInteractiveShell')]") == []
 
 
 def test_the_history_is_kept_and_its_database_closed(host: LiveHost) -> None:

@@ -47,7 +47,7 @@ class Cell:
     expressions: tuple[tuple[str, str], ...] = ()
     silent: bool = False
     asks: bool = True
-    seconds: float = 15.0
+    seconds: float = 30.0
 
 
 @dataclass(frozen=True)

@@ -65,9 +65,14 @@ def _content(content: dict[str, Any]) -> Iterator[str]:
         if name == "traceback" and isinstance(value, list):
             # The stock kernel shows frames of its own where ours are taken out.
             entries = (entry for entry in value if not _KERNELS_OWN.search(entry))
-            yield from (repr(line) for entry in entries for line in entry.split("\n"))
+            yield from (repr(_plain(line)) for entry in entries for line in entry.split("\n"))
         else:
             yield f"{name}: {_text(value)}"
+
+
+def _plain(text: str) -> str:
+    """Without colours: which part of a line is highlighted depends on what else is imported."""
+    return re.sub(r"\x1b\[[\d;]*m", "", text)
 
 
 def _messages(messages: Iterable[dict[str, Any]]) -> Iterator[str]:

@@ -140,8 +140,8 @@ class Target:
             self._end()
 
     def close(self) -> None:
-        """End whatever was started."""
-        self._end()
+        """End whatever was started, in whatever state the last case has left it."""
+        self.abandon()
         self._context.destroy(linger=0)
 
     # What each target does its own way

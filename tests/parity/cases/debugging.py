@@ -238,12 +238,13 @@ CASES = (
         def test_wrong():
             print("seen"); assert 0
         ''')
-        import pytest
+        import os, pytest
+        os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         options = "-q -p no:cacheprovider --no-header -c /dev/null --rootdir . --color=no"
         more = ["--import-mode=importlib", "-o", "addopts=", "test_a.py"]
         print(int(pytest.main([*options.split(), *more])))
         """,
-        "print('after')",
+        "del os.environ['PYTEST_DISABLE_PLUGIN_AUTOLOAD']; print('after')",
     ),
     case(
         "faulthandler",

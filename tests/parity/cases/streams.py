@@ -348,7 +348,23 @@ CASES = (
     case(
         "input after an await",
         cell("import asyncio\nawait asyncio.sleep(0.01)\nprint(input('after? '))", "w"),
-        cell("async def f(): return input('task? ')\nprint(await asyncio.create_task(f()))", "z"),
+    ),
+    case(
+        "input of a task",
+        cell(
+            """
+            import asyncio
+            async def f(): return input("task? ")
+            print(await asyncio.create_task(f()))
+            """,
+            "z",
+        ),
+        differs=Differs(
+            "a task of a shared loop is a step of the host's program, which has an input() of its"
+            " own",
+            ours="EOFError",
+            targets=("shared",),
+        ),
     ),
     case(
         "input in a thread",

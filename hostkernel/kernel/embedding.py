@@ -223,10 +223,14 @@ class Embedding:
 
     def _find_beyond(self) -> Callable[[bool], None]:
         # Before the cell is interrupted: a shell that it ends leaves orphans.
-        return partial(self._interrupt_beyond, self._offspring.living())
+        return partial(self._interrupt_beyond, self._offspring.living(), self.kernel.running)
 
-    def _interrupt_beyond(self, processes: list[int], insists: bool) -> None:
+    def _interrupt_beyond(
+        self, processes: list[int], running: frozenset[object], insists: bool
+    ) -> None:
         self._offspring.interrupt(processes, insists=insists)
+        if running.isdisjoint(self.kernel.running):
+            return  # the cell has ended by now, and the host does not know which it was
         self.driver.turn_inside()
         try:
             self.host.interrupted()

@@ -138,11 +138,13 @@ class Pursuit:
         self._trace_thread()
 
     def _trace_thread(self) -> None:
-        # A tracer that is a Python function stays: the watch calls what it has put at its
-        # frames. One in C, such as coverage's, would not let Python look at f_trace: it is
-        # paused, and notices its own return by itself.
-        is_python = isinstance(self._threads, FunctionType | MethodType)
-        sys.settrace(self._threads if is_python else _no_new_frames)
+        # A tracer in Python stays: the watch calls what it has put at its frames. One in C, such
+        # as coverage's, would not let Python look at f_trace: it is paused, and notices its own
+        # return by itself.
+        call = vars(type(self._threads)).get("__call__")
+        stays = isinstance(self._threads, FunctionType | MethodType)
+        stays = stays or isinstance(call, FunctionType)
+        sys.settrace(self._threads if stays else _no_new_frames)
 
     def end(self) -> bool:
         """Watch no longer; whether the interrupt has come where it was meant to."""

@@ -27,6 +27,7 @@ class InterruptibleLoop(QtLoop):
     def __init__(self) -> None:
         super().__init__()
         self._level: int | None = None  # that of the loop which the cell runs in
+        self._turn = self._interrupted_turn = 0
         self._closer: Bell | None = None
 
     def start(self, tick: Tick) -> None:
@@ -36,6 +37,7 @@ class InterruptibleLoop(QtLoop):
             if self._level is not None:
                 return tick()
             self._level = _level()
+            self._turn += 1
             try:
                 return tick()
             finally:
@@ -53,10 +55,14 @@ class InterruptibleLoop(QtLoop):
     def interrupted(self) -> None:
         """Called inside, on any thread: close what the cell waits for, if it is open."""
         if self._closer is not None:
+            self._interrupted_turn = self._turn
             self._closer.ring()
 
     def _close_the_cells(self) -> None:
-        if self._level is None or _level() != self._level + 1:
+        # Heard in a later turn, it is not meant for the cell that runs in that one.
+        if self._level is None or self._interrupted_turn != self._turn:
+            return
+        if _level() != self._level + 1:
             return
         if not _close_window():
             _quit_loop(sys._getframe(1))

@@ -142,7 +142,7 @@ def test_what_the_cell_has_opened_is_closed(client: BlockingKernelClient, code: 
 
 
 def test_a_slot_of_the_programs_ends_first(client: BlockingKernelClient) -> None:
-    code = SAY + "for number in range(300): own.emitter.slow.emit()"
+    code = f"number = 0\n{SAY}for number in range(300): own.emitter.slow.emit()"
     assert interrupted(client, code) == "KeyboardInterrupt"
     assert int(run_cell(client, "number")) < 100
 

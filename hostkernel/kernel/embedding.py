@@ -6,7 +6,7 @@ import atexit
 import logging
 import os
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -331,12 +331,15 @@ class Embedding:
                 stack.enter_context(stream.in_front_of(getattr(sys, stream.name)))
             stack.enter_context(self.names.in_place())
             stack.enter_context(self.interpreter.named())
-            if self._handlers is not None:
-                stack.enter_context(self._handlers.cell_runs())
+            stack.enter_context(self.wakeup_aside())
             stack.enter_context(inline_plots())
             yield
             if self._forked is not None and self._forked.has_children:
                 self._forked.read()
+
+    def wakeup_aside(self) -> AbstractContextManager[None]:
+        """See :meth:`SignalHandlers.cell_runs`."""
+        return nullcontext() if self._handlers is None else self._handlers.cell_runs()
 
     @property
     def title(self) -> str | None:

@@ -43,6 +43,9 @@ class Owner(Protocol):
     def surroundings(self, parent: dict[str, Any]) -> AbstractContextManager[None]:
         """To be entered for a step of a cell whose request has the header ``parent``."""
 
+    def wakeup_aside(self) -> AbstractContextManager[None]:
+        """To be entered where a cell runs a loop of its own, such as trio's."""
+
     def shutdown_requested(self, *, restart: bool) -> None:
         """A client asked the kernel to shut down, or to restart. Control thread."""
 

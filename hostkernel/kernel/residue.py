@@ -120,8 +120,10 @@ class _LastError:
 
 
 def _is_from_a_cell(traceback: TracebackType | None) -> bool:
+    # Of the shell's, too: an interrupt may come just before a cell, or just behind it.
+    shells = ("IPython.core.interactiveshell", f"{__package__}.shell")
     while traceback is not None:
-        if traceback.tb_frame.f_globals.get("__name__") == "IPython.core.interactiveshell":
+        if traceback.tb_frame.f_globals.get("__name__") in shells:
             return True
         traceback = traceback.tb_next
     return False

@@ -259,6 +259,11 @@ class HostShell(ScriptShell):
 
     system = system_piped
 
+    def run_cell(self, *args: Any, **kwargs: Any) -> Any:
+        """As upstream; the loop that ``%autoawait`` chooses finds no wakeup descriptor of ours."""
+        with self._owner.wakeup_aside():
+            return super().run_cell(*args, **kwargs)
+
     async def run_cell_async(self, raw_cell: str, *args: Any, **kwargs: Any) -> Any:
         """Run a cell, each step of it where the host wants it and interruptible."""
         owner = self._owner

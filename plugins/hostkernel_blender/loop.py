@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -83,8 +84,11 @@ class BlenderLoop(HostLoop):
 
     def _slice(self) -> None:
         wanted = self._wanted
-        if self._tick is not None:
-            self._tick()
+        try:
+            if self._tick is not None:
+                self._tick()
+        except Exception:
+            logging.getLogger(__name__).exception("a slice of the kernel failed")
         self._served = wanted
         self._stand_behind_others()
 

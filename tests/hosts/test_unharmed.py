@@ -188,9 +188,25 @@ def test_what_the_host_prints_is_its_own(
     if kind not in PUMPED:
         pytest.skip("while it serves a kernel this host does nothing by itself")
     before = len(each.output)
-    value(client, f"say = lambda: print('of the host', flush=True)\n{HOST_PRINTS[kind]}")
+    say = "import functools\nsay = functools.partial(print, 'of the host', flush=True)"
+    value(client, f"{say}\n{HOST_PRINTS[kind]}")
     wait_for(lambda: "of the host" in each.output[before:], "a line in the host's console")
     assert "of the host" not in value(client, "1")
+
+
+def test_what_a_cells_function_prints_in_the_hosts_time_is_the_cells(
+    client: BlockingKernelClient, each: Run, kind: str
+) -> None:
+    if kind not in PUMPED:
+        pytest.skip("while it serves a kernel this host does nothing by itself")
+    before = len(each.output)
+    request = client.execute(f"say = lambda: print('of the cell')\n{HOST_PRINTS[kind]}")
+    text = ""
+    while "of the cell" not in text:
+        message = client.get_iopub_msg(timeout=SECONDS)
+        if message["parent_header"].get("msg_id") == request:
+            text += message["content"].get("text", "")
+    assert "of the cell" not in each.output[before:]
 
 
 NESTED = {

@@ -135,7 +135,7 @@ CASES = (
                 print("caught")
             """
         ),
-        "child.kill(); child.wait()",
+        "child.kill(); code = child.wait()",
         targets=MAIN_THREAD,
     ),
     case(

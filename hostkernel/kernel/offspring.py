@@ -97,16 +97,16 @@ class Offspring:
         if insists:  # their parents may be gone by now
             processes = [*processes, *(pid for pid in self._told if pid not in processes)]
         self._told = processes
-        for pid in processes:
+        for pid in filter(_is_of_this_session, processes):
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL if insists else signal.SIGINT)
 
 
 def _family(pid: int) -> Iterator[int]:
     """A process and all below it, of this session."""
+    if not _is_of_this_session(pid):
+        return
     try:
-        if os.getsid(pid) != os.getsid(0):
-            return
         tasks = [*Path(f"/proc/{pid}/task").iterdir()]
     except OSError:
         return
@@ -114,6 +114,13 @@ def _family(pid: int) -> Iterator[int]:
     for task in tasks:
         for child in _read(f"{task}/children"):
             yield from _family(int(child))
+
+
+def _is_of_this_session(pid: int) -> bool:
+    try:
+        return os.getsid(pid) == os.getsid(0)
+    except OSError:
+        return False
 
 
 def _read(file: str) -> list[bytes]:

@@ -28,15 +28,15 @@ CELLS = {
     "!": "!echo started; sleep 91.7; echo x",
     "await": """
 import asyncio
-child = await asyncio.create_subprocess_exec("sleep", "91.8")
 print("started", flush=True)
+child = await asyncio.create_subprocess_exec("sleep", "91.8")
 await child.wait()
 """,
     "in a thread": """
 import subprocess, threading
+print("started", flush=True)
 thread = threading.Thread(target=subprocess.run, args=(["sleep", "91.9"],))
 thread.start()
-print("started", flush=True)
 thread.join()
 """,
 }

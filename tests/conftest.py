@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 FIGURES = "figures"
 # The files that take longest, begun first: no worker is left with one of them at the end.
 LONGEST = (
+    "parity/test_parity.py",
     "kernel/test_soak.py",
     "hosts/test_blender.py",
     "jupyter/test_launch.py",

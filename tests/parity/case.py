@@ -33,7 +33,8 @@ class Cell:
     Attributes:
         answers: what the user types at each ``input()``, in this order; then empty lines.
         interrupt: press Interrupt once the client has received this text.
-        late: wait for this text after the cell, as long as it takes.
+        late: wait for this text after the cell, as long as it takes. Whether it comes before or
+            after the cell's end is not compared.
         expressions: names and code of ``user_expressions``.
         silent: see the protocol.
         asks: whether the client can answer ``input()``.

@@ -48,7 +48,10 @@ def lines(received: Received, folder: Path) -> tuple[str, ...]:
 
 
 def _of_cell(received: Received, number: int) -> Iterator[str]:
-    for line in _messages(received.messages[number]):
+    messages = received.messages[number]
+    if number in received.late:  # before or after the cell's end
+        messages = sorted(messages, key=_is_idle)
+    for line in _messages(messages):
         yield f"[{number + 1}] {line}"
     for question in received.questions[number]:
         yield f"[{number + 1}] asked {_text(question)}"
@@ -58,6 +61,10 @@ def _of_cell(received: Received, number: int) -> Iterator[str]:
         reply = {**reply, "traceback": "as published"}
     for line in _content({name: reply[name] for name in reply if name not in _IGNORED}):
         yield f"[{number + 1}] reply {line}"
+
+
+def _is_idle(message: dict[str, Any]) -> bool:
+    return bool(message["content"].get("execution_state") == "idle")
 
 
 def _content(content: dict[str, Any]) -> Iterator[str]:

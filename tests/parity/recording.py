@@ -31,6 +31,7 @@ class Received:
         questions: the same from stdin. The order between the two channels is open.
         replies: the same of its reply.
         elsewhere: from iopub, what no cell of the case is the parent of.
+        late: the cells of which text may come late.
         count: how many cells have run.
     """
 
@@ -38,6 +39,7 @@ class Received:
     questions: dict[int, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     replies: dict[int, dict[str, Any]] = field(default_factory=dict)
     elsewhere: list[dict[str, Any]] = field(default_factory=list)
+    late: set[int] = field(default_factory=set)
     count: int = 0
 
     def has(self, text: str) -> bool:
@@ -94,6 +96,8 @@ class Recorder:
         if cell.interrupt and self._wait(lambda: self.received.has(cell.interrupt), cell):
             self._interrupt()
         answered = self._wait(lambda: self._is_over(number), cell)
+        if cell.late:
+            self.received.late.add(number)
         if cell.late and self._late:
             self._wait(lambda: self.received.has(cell.late), cell)
         return answered

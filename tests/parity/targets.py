@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -19,7 +20,6 @@ from .recording import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
@@ -32,47 +32,13 @@ _SECONDS = 15.0  # for a Restart
 # The same order of sets in each process; the debugger warns of frozen modules otherwise.
 _ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
 
-# What Python itself put into __main__ is not the cells'.
-_CLEAN = """
-__import__("os").chdir({folder!r})
-def clean(shell):
-    own = "__builtins__ __doc__ __file__ __loader__ __package__ __spec__".split()
-    kept = {{name: shell.user_ns[name] for name in own if name in shell.user_ns}}
-    shell.reset()
-    shell.user_ns.update(kept)
-clean(get_ipython())
+_IMPORT = """
+__import__("sys").path.insert(0, {place!r})
+__import__("probe")
+__import__("sys").path.pop(0)
 """
-
-# What cells may have changed in their process. The kernel's own threads are always there.
-_STATE = """
-def _state():
-    import asyncio, builtins, gc, logging, os, signal, sys, threading
-    def name(thing):
-        return f"{type(thing).__module__}.{getattr(thing, '__qualname__', type(thing).__name__)}"
-    shell, matplotlib = get_ipython(), sys.modules.get("matplotlib")
-    backend = dict.get(getattr(matplotlib, "rcParams", {}), "backend")
-    streams = "stdout stderr stdin displayhook excepthook breakpointhook unraisablehook".split()
-    return [
-        [name(getattr(sys, stream)) for stream in streams],
-        [getattr(getattr(sys, stream), "closed", None) for stream in streams[:3]],
-        [name(getattr(builtins, each, None)) for each in "print input open len exit".split()],
-        [name(signal.getsignal(each)) for each in (*range(1, 9), 10, 12, 14, 23)],
-        # An import of matplotlib takes the backend of Jupyter's out again.
-        [os.getcwd(), {**os.environ, "MPLBACKEND": ""}, sys.path, sys.argv, gc.isenabled()],
-        [name(sys.gettrace()), name(sys.getprofile()), name(threading.gettrace())],
-        [sys.getrecursionlimit(), name(threading.excepthook)],
-        # Those of executors, timers and libraries wait for nothing that a case does.
-        sorted(each.name for each in threading.enumerate() if "(" in each.name),
-        [logging.root.level, *map(name, logging.root.handlers)],
-        [shell.InteractiveTB.mode, shell.call_pdb, shell.custom_exceptions],
-        [shell.ast_node_interactivity, shell.autoawait, shell.colors],
-        sorted(shell.extension_manager.loaded),
-        "inline" in str(backend) or not isinstance(backend, str),
-        [name(asyncio.get_event_loop_policy()), name(asyncio.Task)],
-        [name(asyncio.get_running_loop().get_exception_handler())],
-    ]
-"""
-_HEALTH = Cell("print('healthy'); 6 * 7")
+_PROBE = "__import__('sys').modules['probe'].clean({folder!r})"
+_HEALTH = "print('healthy'); 6 * 7"
 
 
 class Target:
@@ -96,29 +62,33 @@ class Target:
         if self._client is None:
             self._begin()
         assert self._client is not None
-        cell(self._client, _CLEAN.format(folder=str(self.folder)), silent=True)
         late = self.name == STOCK or not case.differs_in(self.name) or bool(case.differs.ours)
         recorder = Recorder(self._client, self.interrupt, late=late)
-        recorder.run((*case.cells, _HEALTH))
+        probe = _PROBE.format(folder=str(self.folder))
+        recorder.run((*case.cells, Cell(_HEALTH, expressions=(("state", probe),))))
+        last = recorder.received.replies.get(len(case.cells))
+        state = last.get("user_expressions", {}).pop("state", {}) if last else None
         recorded = lines(recorder.received, self.folder)
-        if len(recorder.received.replies) < len(case.cells) + 1:
+        if state is None:
             self.abandon()
-        elif self._state() != self._first:
+        elif str(state.get("data")) != self._first:
             self._renew()
         return recorded
 
     def _begin(self) -> None:
         self.folder = self._new_folder()
         self._client = quick_client(self.start(), self._context)
-        self._first = self._state()
+        cell(self._client, _IMPORT.format(place=str(Path(__file__).parent)), silent=True)
+        self._first = self._clean()
 
-    def _state(self) -> str:
-        return self._value("_state()", _STATE)
+    def _clean(self) -> str:
+        """Make the kernel ready for the next case; the state that the last one has left."""
+        return self._value(_PROBE.format(folder=str(self.folder)))
 
-    def _value(self, expression: str, code: str = "") -> str:
+    def _value(self, expression: str) -> str:
         """What an expression is; empty where the kernel is too broken to tell."""
         assert self._client is not None
-        reply = cell(self._client, code, silent=True, user_expressions={"value": expression})
+        reply = cell(self._client, "", silent=True, user_expressions={"value": expression})
         found = reply.content.get("user_expressions", {}).get("value", {})
         return str(found.get("data", ""))
 
@@ -212,7 +182,7 @@ class Ours(Target):
         control(self._client, "shutdown_request", restart=True)
         wait_for(self._is_new, "a new kernel", _SECONDS, 0.002)
         self._drain()
-        if self._state() != self._first:
+        if self._clean() != self._first:
             self._end()
 
     def _is_new(self) -> bool:

@@ -224,7 +224,7 @@ CASES = (
     case(
         "loop stopped",
         "import asyncio\nloop = asyncio.get_running_loop(); loop.stop(); print('stopped')",
-        cell("handle = loop.call_soon(loop.stop)", seconds=5),
+        cell("handle = loop.call_soon(loop.stop)", seconds=3),
         "print('three')",
         differs=Differs("the stock kernel never answers again", ours="three"),
         targets=("pumped", "served", "thread", "qt"),  # a shared loop is the host's

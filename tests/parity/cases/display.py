@@ -86,8 +86,9 @@ CASES = (
         "display({'application/json': {'n': np.int64(4)}}, raw=True)",
         "display({'application/json': {'s': {1}}}, raw=True)",
         "display({'text/plain': object()}, raw=True)",
-        "d = {}; d['d'] = d\ndisplay({'application/json': d}, raw=True)",
-        "print('ok')",
+        # Its traceback has a thousand frames.
+        "%xmode Minimal\nd = {}; d['d'] = d\ndisplay({'application/json': d}, raw=True)",
+        "%xmode Context\nprint('ok')",
     ),
     case(
         "several results in a cell",
@@ -142,6 +143,7 @@ CASES = (
         "matplotlib",
         """
         import matplotlib, matplotlib.pyplot as plt
+        plt.rcParams["figure.figsize"] = 1, 1
         plt.plot([1, 2]); print(matplotlib.get_backend())
         """,
         "plt.figure(); plt.plot([3]); plt.show(); print('x')",
@@ -149,6 +151,7 @@ CASES = (
         "plt.close('all'); print(len(plt.get_fignums()))",
         "for i in range(2): plt.figure(); plt.plot([i])",
         "plt.plot([1]); 1 / 0",
+        "plt.rcdefaults()",
     ),
     case(
         "matplotlib's backends by magic",

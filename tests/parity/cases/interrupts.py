@@ -17,7 +17,7 @@ def say(ident):
         while frame is not None:
             frames.append(frame.f_code.co_name)
             frame = frame.f_back
-    print("started", flush=True)
+    print("started\\n", end="", flush=True)
 threading.Thread(target=say, args=(threading.get_ident(),)).start()
 """
 _SAY = """

@@ -30,7 +30,7 @@ CASES = (
     case(
         "wurlitzer's extension",
         "%load_ext wurlitzer",
-        cell("import os; r = os.system('echo from a child')", late="from a child\n"),
+        "import os; r = os.system('echo from a child')",
         "print('python')",
         "%unload_ext wurlitzer",
         "print('x')",

@@ -160,7 +160,6 @@ CASES = (
     case(
         "pip and conda",
         "%pip --version",
-        "%pip nosuch",
         "%conda",
         differs=Differs("a Restart gives a host no other modules", stock="you may need to restart"),
     ),

@@ -71,11 +71,11 @@ CASES = (
             if pid == 0:
                 print("the child prints", flush=True)
                 os._exit(7)
-            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+            status = os.waitpid(pid, 0)[1]
             """,
             late="the child prints\n",
         ),
-        "print('ok')",
+        "print(os.waitstatus_to_exitcode(status))",
     ),
     case(
         "forked process that prints",
@@ -83,11 +83,11 @@ CASES = (
             """
             import multiprocessing as mp
             def f(): print("in the child", flush=True)
-            p = mp.Process(target=f); p.start(); p.join(); print(p.exitcode)
+            p = mp.Process(target=f); p.start(); p.join()
             """,
             late="in the child\n",
         ),
-        "print('ok')",
+        "print(p.exitcode)",
     ),
     case(
         "process pool",
@@ -107,10 +107,11 @@ CASES = (
             """
             from concurrent.futures import ProcessPoolExecutor
             def f(i): print("worker", i, flush=True); return i
-            with ProcessPoolExecutor(1) as executor: print(list(executor.map(f, range(2))))
+            with ProcessPoolExecutor(1) as executor: values = list(executor.map(f, range(2)))
             """,
             late="worker 1\n",
         ),
+        "print(values)",
     ),
     case(
         "multiprocessing pool",

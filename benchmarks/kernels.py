@@ -335,7 +335,17 @@ class Lab:
 @contextmanager
 def _screen() -> Iterator[str]:
     reader, writer = os.pipe()
-    screen = ("Xvfb", "-displayfd", str(writer), "-screen", "0", "1280x800x24", "-nolisten", "tcp")
+    screen = (
+        "Xvfb",
+        "-displayfd",
+        str(writer),
+        "-screen",
+        "0",
+        "1280x800x24",
+        "-nolisten",
+        "tcp",
+        "-noreset",
+    )
     server = _spawn(screen, dict(os.environ), Path(os.devnull), writer)
     os.close(writer)
     try:

@@ -22,7 +22,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from hostkernel.host.entry import note_stray
+from hostkernel.host.entry import guarded, note_stray
 
 from .clock import monotonic
 from .pump import (
@@ -242,7 +242,7 @@ class PumpedDriver(Driver):
     @property
     def plumbing(self) -> Iterable[str]:
         loops = (cls.__module__ for cls in type(self._host_loop).__mro__[:-1])
-        return {Pump.__module__, *loops}
+        return {Pump.__module__, guarded.__module__, *loops}
 
     def turn_inside(self) -> None:
         if self._pump.ticking:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from functools import cache
+from functools import cache, partial
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ class UndoSteps:
         self._in_cell = False
         self._widget: object = None
         self._widget_moved = 0.0
+        self._deferred: Callable[[], None] | None = None
 
     def begin(self) -> None:
         """A cell begins: what comes from here on is its change."""
@@ -56,6 +57,7 @@ class UndoSteps:
 
     def _watch(self) -> None:
         self._handlers.close()
+        self._push_deferred()
         if not self._has_history:
             self._start_history()
         self._reset()
@@ -122,7 +124,14 @@ class UndoSteps:
             self._push(name, push)
         else:
             # Just after a file load no window is in the context, and the operator wants one.
-            bpy.app.timers.register(lambda: self._push(name, push), persistent=True)
+            self._deferred = partial(self._push, name, push)
+            bpy.app.timers.register(self._push_deferred, persistent=True)
+
+    def _push_deferred(self) -> None:
+        # By the timer, or before the next cell if that comes first: its changes are not the step's.
+        if self._deferred is not None and bpy.context.window is not None:
+            step, self._deferred = self._deferred, None
+            step()
 
     def _push(self, name: str, push: Callable[[str], None]) -> None:
         """Push a step; one that takes long is mentioned once."""
@@ -135,6 +144,7 @@ class UndoSteps:
 
     def close(self) -> None:
         """Take the handlers back, and the operator."""
+        self._deferred = None
         self._handlers.close()
         if _ReplaceStep.is_registered:
             bpy.utils.unregister_class(_ReplaceStep)

@@ -219,7 +219,7 @@ def _is_of_library(value: Any) -> bool:
 
 def _is_library(name: str) -> bool:
     """Whether it is a module that knows nothing of Blender, in Python or installed."""
-    if name in _INDIRECT or name in _BLENDERS:
+    if name in _INDIRECT or name in _BLENDERS or name == "__main__":
         return False
     if name in sys.stdlib_module_names:
         return True

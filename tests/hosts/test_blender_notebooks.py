@@ -50,7 +50,8 @@ VARIES = (
     (r"/\S*/ipykernel_\d+/\d+\.py", "CELL"),
     (r"/\S*/parts-\w+", "PARTS"),
     (r"(?m)^(CPU times|Wall time): .*$", r"\1"),
-    (r"(?m)^(Read blend|Info|OBJ|Progress|Geometry|Blender quit).*\n", ""),
+    (r"(?m)^(Read blend|Info|OBJ|Progress|Geometry|Writing to|Blender quit).*\n", ""),
+    (r"(?m)^(\d\d:\d\d\.\d+ | +\|).*\n", ""),  # the log of 5.0
 )
 
 

@@ -23,7 +23,7 @@ SMALL = cheap_window(640, 480)
 
 # The history can be read only as what Blender prints in C.
 STEPS = """
-import os, re, tempfile
+import ctypes, os, re, tempfile
 
 def steps():
     with tempfile.TemporaryFile() as file:
@@ -31,6 +31,7 @@ def steps():
         os.dup2(file.fileno(), 1)
         try:
             C.window_manager.print_undo_steps()
+            ctypes.CDLL(None).fflush(None)
         finally:
             os.dup2(saved, 1)
             os.close(saved)

@@ -218,7 +218,11 @@ while caught < 10:
         control(client, "interrupt_request")
         if not running.beside("manager._embedding.kernel.is_busy"):
             break
-    assert finish(client, request).status == "ok"
-    assert value(client, "caught") == "10"
+    reply = finish(client, request)
+    if reply.status == "ok":
+        assert value(client, "caught") == "10"
+    else:  # a press hit what the cell does between its calls
+        assert reply.ename == "KeyboardInterrupt"
+        assert int(value(client, "caught")) <= 10
     running.drop_clients()
     nobody_traces(running)

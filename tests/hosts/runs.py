@@ -169,7 +169,7 @@ def environment(folder: Path) -> dict[str, str]:
     for place in places.values():
         (folder / place).mkdir(parents=True, exist_ok=True, mode=0o700)
     own = {name: str(folder / place) for name, place in places.items()}
-    # ipykernel behaves otherwise where pytest has started it, and C code where Python does not buffer.
+    # ipykernel is another where pytest has started it, and C code where Python does not buffer.
     taken = ("HOSTKERNEL_", "DISPLAY", "WAYLAND_DISPLAY", "PYTEST_CURRENT_TEST", "PYTHONUNBUFFERED")
     rest = {name: value for name, value in os.environ.items() if not name.startswith(taken)}
     return rest | own | _SHADERS

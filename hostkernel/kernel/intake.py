@@ -5,11 +5,17 @@ Each override says what the original does, as in :mod:`hostkernel.kernel.shell`.
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import threading
+import traceback
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import zmq
+
+from hostkernel.host.entry import note_stray
 
 from .debugger import LateDebuggerKernel
 from .messages import asked, check_history_request, header_frame
@@ -41,6 +47,8 @@ class IntakeKernel(LateDebuggerKernel):
         self._marked = threading.Event()
         self._asking = 0  # cells that wait for an answer to input()
         self._turns = Turns(self._tell_that_the_host_is_busy)
+        for kind in filter(_is_request, self.shell_handlers):
+            self.shell_handlers[kind] = partial(self._answered, self.shell_handlers[kind])
         self.control_handlers |= dict.fromkeys(_SHELL_ONLY, self._refuse_on_control)
         if not self.owner.host.thread_safe:
             self.control_handlers |= dict.fromkeys(_SUBSHELLS, self._refuse_subshells)
@@ -83,6 +91,53 @@ class IntakeKernel(LateDebuggerKernel):
         finally:
             if not self._asking:
                 self._drop_unasked_answers()
+
+    async def _answered(self, handler: Any, stream: Any, ident: Any, parent: Any) -> None:
+        """Serve a request. Original: one whose handler fails is never answered."""
+        try:
+            served = handler(stream, ident, parent)
+            if inspect.isawaitable(served):
+                await served
+        except (asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException as error:
+            self._answer_with(error, stream, ident, parent)
+            if isinstance(error, Exception):
+                raise  # the original logs it
+            note_stray(error)
+
+    def end_request(self, frames: Any, error: BaseException) -> None:
+        """Answer a request that ``error`` has ended, if that is still to be done.
+
+        Args:
+            frames: of the request.
+            error: what was raised in the kernel's own work.
+        """
+        ident, request = self.session.read_again(frames)
+        if _is_request(request["header"]["msg_type"]):
+            stream = self.shell_channel_thread.manager.get_subshell_to_shell_channel_socket(None)
+            self._answer_with(error, stream, ident, request)
+        self._publish_status("idle", "shell", request)
+
+    def _answer_with(self, error: BaseException, stream: Any, ident: Any, request: Any) -> None:
+        if self.session.has_answered(request):
+            return
+        content = self._failure(error)
+        if request["header"]["msg_type"] == "execute_request":
+            topic = self._topic("error")
+            self.session.send(self.iopub_socket, "error", content, request, ident=topic)
+        metadata = self.finish_metadata(request, self.init_metadata(request), content)
+        self._reply(stream, ident, request, content, metadata)
+
+    def _failure(self, error: BaseException) -> dict[str, Any]:
+        """What a request is answered with if this ended it."""
+        lines = traceback.format_exception_only(error)
+        return _error(type(error).__name__, str(error)) | {
+            "traceback": lines,
+            "execution_count": self.shell.execution_count,
+            "user_expressions": {},
+            "payload": [],
+        }
 
     # Behind an error: what has come before the client knows of it is given up, and no more.
 
@@ -141,15 +196,21 @@ class IntakeKernel(LateDebuggerKernel):
     def _refuse_on_control(self, stream: Any, ident: Any, parent: Any) -> None:
         kind = parent["header"]["msg_type"]
         reason = f"{kind} belongs on the shell channel: it is served on the kernel's own thread"
-        self._refuse(stream, ident, parent, _error("WrongChannel", reason))
+        self._reply(stream, ident, parent, _error("WrongChannel", reason))
 
     def _refuse_subshells(self, stream: Any, ident: Any, parent: Any) -> None:
         reason = f"{self.owner.host.name} runs cells on its main thread only"
-        self._refuse(stream, ident, parent, _error("SubshellsUnavailable", reason))
+        self._reply(stream, ident, parent, _error("SubshellsUnavailable", reason))
 
-    def _refuse(self, stream: Any, ident: Any, parent: Any, content: dict[str, Any]) -> None:
+    def _reply(
+        self, stream: Any, ident: Any, parent: Any, content: dict[str, Any], metadata: Any = None
+    ) -> None:
         reply = parent["header"]["msg_type"].removesuffix("_request") + "_reply"
-        self.session.send(stream, reply, content, parent, ident)
+        self.session.send(stream, reply, content, parent, ident, metadata=metadata)
+
+
+def _is_request(kind: str) -> bool:
+    return kind.endswith("_request")
 
 
 def _stops_on_error(request: Mapping[str, Any]) -> bool:

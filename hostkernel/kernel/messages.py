@@ -11,6 +11,7 @@ import logging
 import sys
 import threading
 import traceback
+from collections import deque
 from contextlib import ExitStack
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ __all__ = ["HostSession", "Restraint", "asked", "check_history_request", "header
 
 _PATTERN_BYTES = 50_000  # the longest that SQLite takes
 _INTEGER = 2**63  # the first that SQLite does not take
+_LATEST = 100  # replies that are remembered; a comm message may overtake a cell, not much else
 _LONGEST = 1000  # characters of one sentence or traceback in the log
 
 _pack = Session.pack.default_value
@@ -57,7 +59,19 @@ class HostSession(Session):
 
     def __init__(self, **kwargs: Any) -> None:
         self._remembering = threading.Lock()
+        self._answered: deque[str] = deque(maxlen=_LATEST)
         super().__init__(**kwargs)
+
+    def send(self, stream: Any, kind: Any, *args: Any, **kwargs: Any) -> Any:
+        """Original; and what is answered is noted."""
+        sent = super().send(stream, kind, *args, **kwargs)
+        if isinstance(kind, str) and kind.endswith("_reply"):
+            self._answered.append(sent["parent_header"].get("msg_id"))
+        return sent
+
+    def has_answered(self, request: Mapping[str, Any]) -> bool:
+        """Whether one of the latest replies answers this request."""
+        return request["header"]["msg_id"] in self._answered
 
     def _add_digest(self, signature: bytes) -> None:
         # Original: called before the signature is checked, so that a stranger could wash out
@@ -84,6 +98,13 @@ class HostSession(Session):
         if asked.get() is not None and who != asked.get():
             return None, None
         return who, message
+
+    def read_again(self, frames: Sequence[zmq.Frame]) -> tuple[Any, dict[str, Any]]:
+        """The identities and the content of a message that has been let in."""
+        identities, parts = self.feed_identities(frames, copy=False)
+        header, parent, metadata, content = (self.unpack(part.bytes) for part in parts[1:5])
+        message = {"header": header, "parent_header": parent, "metadata": metadata}
+        return identities, {**message, "content": content}
 
     def _remember(self, signature: bytes) -> None:
         with self._remembering:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,8 @@ from ipykernel.ipkernel import IPythonKernel
 from IPython.core.error import StdinNotImplementedError
 from traitlets import Any as AnyTrait
 from traitlets import Float, Type
+
+from hostkernel.host.entry import note_stray
 
 from .intake import IntakeKernel
 from .interrupt import Cancel
@@ -128,6 +129,13 @@ class HostIPythonKernel(IntakeKernel):
             # Upstream logs it with a traceback, for each request.
             if not self._gives_up:
                 raise
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            # Original: ends the task, and the client waits for ever. A signal handler of a
+            # cell's may raise at any instruction, and an asynchronous exception comes at one.
+            note_stray(error)
+            self.end_request(msg, error)
         finally:
             self._requests.discard(task)
             self._running.discard(task)
@@ -238,17 +246,6 @@ class HostIPythonKernel(IntakeKernel):
             task.uncancel()  # a cell has cancelled every task of the loop
             return self._failure(error)
         return reply
-
-    def _failure(self, error: BaseException) -> dict[str, Any]:
-        return {
-            "status": "error",
-            "ename": type(error).__name__,
-            "evalue": str(error),
-            "traceback": traceback.format_exception_only(error),
-            "execution_count": self.shell.execution_count,
-            "user_expressions": {},
-            "payload": [],
-        }
 
     def raw_input(self, prompt: str = "") -> str:
         """Ask the client, unless the host's own thread asks while a cell runs.

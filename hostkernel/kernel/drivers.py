@@ -20,6 +20,7 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from hostkernel.host.entry import guarded, note_stray
@@ -35,6 +36,7 @@ from .pump import (
 )
 from .residue import Patch
 from .session_loop import Session, SessionLoop
+from .tasks import contained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
@@ -431,7 +433,10 @@ class SharedDriver(Driver):
 
             return watching
 
-        return Patch(self.loop, "call_exception_handler", watch).close
+        patches = ExitStack()
+        patches.callback(Patch(self.loop, "call_exception_handler", watch).close)
+        patches.callback(Patch(self.loop, "create_task", contained).close)
+        return patches.close
 
     def run(self, function: Callable[[], None]) -> None:
         # A context of its own: the kernel's context variables must not leak into the host's.

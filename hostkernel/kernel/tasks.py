@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from contextvars import ContextVar
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from .threads import request_header
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Generator, Mapping
 
-__all__ = ["CellTasks", "in_a_cell"]
+__all__ = ["CellTasks", "contained", "in_a_cell"]
 
 in_a_cell: ContextVar[bool] = ContextVar("in_a_cell", default=False)
 """True in the context of a cell, which all that it starts inherits."""
@@ -43,3 +45,50 @@ class CellTasks:
         for task in tuple(self._tasks):
             if task not in keep:
                 task.cancel()
+
+
+def contained(create_task: Callable[..., Any]) -> Callable[..., Any]:
+    """Make ``create_task`` of a loop that is the host's: no task of a cell's ends the loop.
+
+    asyncio passes SystemExit and KeyboardInterrupt on to whoever runs the loop.
+    """
+
+    def create(coroutine: Any, **kwargs: Any) -> Any:
+        if in_a_cell.get() and asyncio.iscoroutine(coroutine):
+            coroutine = _Contained(coroutine)
+        return create_task(coroutine, **kwargs)
+
+    return wraps(create_task)(create)
+
+
+class _Contained(Coroutine[Any, Any, Any]):
+    """A coroutine that asks nobody to end: its task fails by an error of the same name."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        self._coroutine = coroutine
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._coroutine, name)  # asyncio shows what it runs by these
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return (yield from self._coroutine.__await__())
+
+    def send(self, value: Any) -> Any:
+        try:
+            return self._coroutine.send(value)
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise _without_end(error) from error
+
+    def throw(self, *error: Any) -> Any:
+        try:
+            return self._coroutine.throw(*error)
+        except (SystemExit, KeyboardInterrupt) as raised:
+            raise _without_end(raised) from raised
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+
+def _without_end(error: BaseException) -> Exception:
+    kind: type[Exception] = type(type(error).__name__, (Exception,), {})
+    return kind(*error.args)

@@ -30,7 +30,9 @@ def once(*args, **kwargs):
 # In the order in which a request meets them. The last two come at the end of the cell that
 # arms them, the others at the next.
 PLACES = ("set_parent", "init_metadata", "_publish_execute_input", "finish_metadata")
-DISARM = "if threading.current_thread() is threading.main_thread(): signal.signal(14, signal.SIG_DFL)"
+DISARM = (
+    "if threading.current_thread() is threading.main_thread(): signal.signal(14, signal.SIG_DFL)"
+)
 
 
 @pytest.mark.parametrize("behind", [False, True], ids=["before", "behind"])

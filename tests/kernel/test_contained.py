@@ -70,6 +70,33 @@ it = Object()
     assert each_host.beside("manager.is_running")
 
 
+@pytest.mark.parametrize("code", ENDS.values(), ids=ENDS.keys())
+def test_a_task_ends_nothing(each_host: LiveHost, code: str) -> None:
+    each_host.start()
+    client = each_host.client()
+    cell = f"""
+import asyncio, sys
+async def end():
+    await asyncio.sleep(0)
+    {code}
+async def wait():
+    await asyncio.sleep(0.01)
+    return "waited"
+ending, waiting = asyncio.create_task(end()), asyncio.create_task(wait())
+"""
+    value(client, cell)
+    value(client, "import time\nwhile not ending.done(): await asyncio.sleep(0.01)")
+    name = eval(value(client, "type(ending.exception()).__name__"))
+    assert name in {"SystemExit", "KeyboardInterrupt"}
+    assert value(client, "await waiting, asyncio.iscoroutine(waiting.get_coro())") == (
+        "('waited', True)"
+    )
+    assert "wait()" in value(client, "waiting")
+    assert each_host.beside("manager.is_running")
+    each_host.drop_clients()
+    assert each_host.stop() == []
+
+
 @pytest.mark.parametrize("handler", ["lambda *_: None", "signal.SIG_IGN"])
 def test_a_cell_that_takes_the_signal_of_interrupts(host: LiveHost, handler: str) -> None:
     host.start()

@@ -50,6 +50,14 @@ class PubThread(IOPubThread):
         """Whether the caller would wait in :meth:`schedule`."""
         return threading.get_ident() == self._undisturbed
 
+    def forget_dead_threads(self) -> None:
+        """Close what threads that have ended were writing to. Any thread.
+
+        Original: every ten seconds. Until then such a thread is kept, with the excepthook of
+        its time, which is a method of the shell: nothing that a restart has dropped would go.
+        """
+        self.io_loop.add_callback(self._event_pipe_gc)
+
     def _handle_subscription(self, frames: list[bytes]) -> None:
         """Original: an empty message of a client's stops the greeting of all."""
         super()._handle_subscription([frame for frame in frames if frame])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from typing import TYPE_CHECKING, Any
 
 from .clock import monotonic, sleep
@@ -21,9 +22,13 @@ def end_scripts(shell: InteractiveShell) -> None:
     A stock kernel leaves both to the end of its process.
     """
     magics: Any = shell.magics_manager.registry.get("ScriptMagics")
-    if magics is None or magics.event_loop is None:
+    if magics is None:
         return
     magics.kill_bg_processes()
+    # Made by the first script, it has registered itself then, outside of any recording.
+    atexit.unregister(magics.kill_bg_processes)
+    if magics.event_loop is None:
+        return
     if hasattr(magics, "stop_event_loop"):  # since IPython 9.15
         magics.stop_event_loop()
     else:

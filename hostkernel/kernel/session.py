@@ -159,6 +159,7 @@ class KernelSession:
         self._app.init_code()
         kernel._publish_status("starting", "shell")
         kernel._publish_status("idle", "shell")
+        self._app.iopub_thread.forget_dead_threads()
         self._collect_later()
 
     def _wire_shell(self) -> None:

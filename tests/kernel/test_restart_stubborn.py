@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hosts.runs import SECONDS, wait_for
-from kernel.live import LiveHost, busy, cell, control, finish, value
+from kernel.live import LiveHost, busy, control, finish, value
 
 SAY = "print('started', flush=True)\n"
 STUBBORN = {
@@ -131,31 +131,3 @@ finally:
     host.beside("import ctypes, json; ctypes.CDLL(None).pthread_mutex_unlock(json.mutex)")
     assert finish(client, request).ename == "KeyboardInterrupt"
     wait_for(lambda: value(client, "'libc' in globals()") == "False", "a fresh namespace")
-
-
-def test_nothing_grows_with_a_script_between_restarts(each_host: LiveHost) -> None:
-    host = each_host
-    host.start()
-    client = host.client()
-    read = """
-import gc, ledger, threading
-gc.collect()
-moments = ("-journal", "-journal (deleted)", "/profile_default")
-files = sum(not name.endswith(moments) for name in ledger.descriptors().values())
-[files, threading.active_count()]
-"""
-
-    def round_trip() -> None:
-        assert cell(client, "%%bash\necho x").text.endswith("x\n")
-        value(client, "x = 1")
-        control(client, "shutdown_request", restart=True)
-        wait_for(lambda: value(client, "'x' in globals()") == "False", "a fresh namespace")
-
-    round_trip()
-    before = host.beside(read)
-    for _ in range(10):
-        round_trip()
-    # The sending thread looks for what dead threads have left every ten seconds.
-    wait_for(lambda: host.beside(read) <= before, f"no more than {before}")
-    host.drop_clients()
-    assert host.stop() == []

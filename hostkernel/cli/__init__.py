@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -109,6 +112,19 @@ def main(args: Sequence[str] | None = None) -> int:
         from .failures import explain
 
         return explain(error)
+    finally:
+        _let_go_of_output()
+
+
+def _let_go_of_output() -> None:
+    """Drop what a terminal or pipe that is gone cannot take; else Python exits with 120 for it."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _parse(args: Sequence[str] | None, actions: list[Action]) -> int:

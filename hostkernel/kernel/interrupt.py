@@ -104,6 +104,8 @@ class Interrupter:
         self.is_nested: Callable[[float], bool] = lambda _since: False
         self._step_seconds = step_seconds
         self._armed = False
+        self._beginning = False
+        self._came_early = False
         self._shielded = False
         self._insists = False
         self._pursuit: Pursuit | None = None
@@ -125,7 +127,9 @@ class Interrupter:
 
     def _raise(self, frame: FrameType | None) -> None:
         self._sent = False
-        if self._armed or self._is_stuck:
+        if self._beginning:
+            self._came_early = True
+        elif self._armed or self._is_stuck:
             self._pursue(inner_frames(frame))
         elif self.cancel is not None:  # meanwhile the cell has come to an await
             self._cancel(self.cancel)
@@ -226,7 +230,7 @@ class Interrupter:
         outer, self._armed = self._armed, True
         try:
             if not outer:
-                self._step_begins()
+                self._begin_step()
             yield
         finally:
             self._ended_at = monotonic()
@@ -234,19 +238,28 @@ class Interrupter:
             if not outer:
                 self._step_ended()
 
-    def _step_begins(self) -> None:
-        self._end_pursuit()  # of a callback that was stuck, and has returned since
-        self._keep_a_signal()
-        for watcher in self.watchers:
-            watcher.step_begins()
+    def _begin_step(self) -> None:
+        self._beginning = True
+        try:
+            self._end_pursuit()  # of a callback that was stuck, and has returned since
+            self._keep_a_signal()
+            for watcher in self.watchers:
+                watcher.step_begins()
+        finally:
+            self._beginning = False
+        early, self._came_early = self._came_early, False
+        if early and self.cancel is not None:
+            self._cancel(self.cancel)
+        elif early:
+            self.raise_here()
 
     def _step_ended(self) -> None:
         for watcher in self.watchers:
             watcher.step_ends()
-        if self._thrown:
-            self._thrown = False
-            _raise_in_thread(self._thread, None)  # it may not have been raised yet
-        if not self._end_pursuit() and self.cancel is not None:
+        lost, self._thrown = self._thrown, False
+        if lost:
+            _raise_in_thread(self._thread, None)  # it has not been raised yet
+        if (not self._end_pursuit() or lost) and self.cancel is not None:
             self._cancel(self.cancel)  # the cell has come to an await, and not heard of it
 
     @contextmanager
@@ -327,6 +340,9 @@ class Interrupter:
             return
         if self._signal is not None:
             log.error("no free signal was found: a cell is interrupted when its call in C returns")
+        if self._beginning:
+            self._came_early = True
+            return
         self._thrown = True
         _raise_in_thread(self._thread, self._carrier)
 

@@ -138,4 +138,5 @@ def test_packages_are_built_once_for_the_hosts_python(
     assert run_cell(again.client(), "bpy.app.background") == "True"
     assert built(home, "packages") == [packages]
     # What is started in vain to find out which Python there is, is started once.
+    assert again.interrupt() == 0
     assert again.output.count("Blender 3.") == 1

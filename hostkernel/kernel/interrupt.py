@@ -337,6 +337,8 @@ class Interrupter:
         if self._signal is not None and self._signal.is_ours:
             self._sent = True
             self._send(_RESEND)
+            if self._sent and not (self._armed or self._is_stuck) and self.cancel is not None:
+                self._cancel(self.cancel)  # it has come to an await, and the signal may be unsent
             return
         if self._signal is not None:
             log.error("no free signal was found: a cell is interrupted when its call in C returns")
@@ -361,6 +363,8 @@ class Interrupter:
         def arrive(_carrier: object, *_value: object) -> BaseException:
             self._thrown = False
             if not self._armed:
+                if self.cancel is not None:
+                    self._cancel(self.cancel)
                 return KeyboardInterrupt()
             self._end_pursuit()
             self._pursuit = Pursuit(inner_frames(sys._getframe(1)), insists=self._insists)

@@ -57,13 +57,14 @@ class Differs:
 
     Attributes:
         reason: why a user is better off with it, or why it cannot be otherwise.
-        ours: what our kernels send and the stock kernel does not.
+        ours: how the lines begin that our kernels send and the stock kernel does not, all of
+            them: output, names of errors, statuses.
         stock: what the stock kernel sends and ours do not. One of the two may be empty.
         targets: the targets that differ, each of them; empty for all.
     """
 
     reason: str
-    ours: str = ""
+    ours: tuple[str, ...] = ()
     stock: str = ""
     targets: tuple[str, ...] = ()
 

@@ -22,7 +22,15 @@ CASES = (
             "c",
         ),
         cell("breakpoint()\nawait asyncio.sleep(0)\nprint('x')", "n", "c"),
-        differs=Differs("the stock kernel passes over breakpoint()", ours="ipdb> "),
+        differs=Differs(
+            "the stock kernel passes over breakpoint()",
+            ours=(
+                "[1] stdout '> ",
+                "[1] execute_result",
+                "[2] stdout '> ",
+                '[3] stdout "--Return--',
+            ),
+        ),
     ),
     case(
         "pdb beside an await",

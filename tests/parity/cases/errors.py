@@ -88,7 +88,12 @@ CASES = (
         "print('ok')",
         differs=Differs(
             "the error is the one that the cell raised, and what is shown in the end is no error",
-            ours='[1] error ename: "E"',
+            ours=(
+                '[1] error ename: "E"',
+                '[3] error ename: "S"',
+                '[4] execute_result {"data": {"text/plain": "<__main__.C object',
+                '[4] reply status: "ok"',
+            ),
         ),
     ),
     case(

@@ -47,7 +47,10 @@ CASES = (
         "%gui",
         "%gui wx",
         "import logging; logging.root.handlers.clear()",
-        differs=Differs("the host has its own loop", ours="would start a second event loop"),
+        differs=Differs(
+            "the host has its own loop",
+            ours=("[2] stderr 'ERROR:root:%gui wx would start a second event loop",),
+        ),
     ),
     case("macros", "x = 1; print(x)", "%macro -q m 1\nm", "%macro m2 1", "m2"),
     case(
@@ -161,7 +164,11 @@ CASES = (
         "pip and conda",
         "%pip --version",
         "%conda",
-        differs=Differs("a Restart gives a host no other modules", stock="you may need to restart"),
+        differs=Differs(
+            "a Restart gives a host no other modules",
+            ours=("[1] stdout 'pip ",),
+            stock="you may need to restart",
+        ),
     ),
     case(
         "lsmagic",

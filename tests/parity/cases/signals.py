@@ -13,7 +13,14 @@ CASES = (
         "print(signal.signal(signal.SIGUSR1, signal.SIG_DFL))",
         differs=Differs(
             "a kernel in a thread leaves the main thread to the host",
-            ours="signal only works in main thread",
+            ours=(
+                "[1] stdout 'False",
+                "[2] stdout 'hostkernel True",
+                '[3] error ename: "ValueError"',
+                '[3] reply status: "error"',
+                '[4] error ename: "ValueError"',
+                '[4] reply status: "error"',
+            ),
             targets=("thread",),
         ),
     ),

@@ -113,7 +113,7 @@ CASES = (
         differs=Differs(
             "what a tee passes on is shown under the cell that prints it, not under the cell that"
             " made the tee",
-            ours="[2] stdout 'two",
+            ours=("[2] stdout 'two",),
         ),
     ),
     case(
@@ -168,7 +168,21 @@ CASES = (
         "print('c', file=sys.stderr)",
         "with sys.stdout as f: r = f.write('d')",
         "print('e')",
-        differs=Differs("printed text is shown all the same", ours="[2] stdout 'b"),
+        differs=Differs(
+            "printed text is shown all the same",
+            ours=(
+                "[1] stdout 'a",
+                "[2] stdout 'b",
+                '[2] reply status: "ok"',
+                "[4] stdout 'd'",
+                '[4] reply status: "ok"',
+                "[5] stdout 'e",
+                '[5] reply status: "ok"',
+                "[6] stdout 'healthy",
+                '[6] execute_result {"data": {"text/plain": "42"}',
+                '[6] reply status: "ok"',
+            ),
+        ),
     ),
     case(
         "buffer of stdout",
@@ -182,7 +196,20 @@ CASES = (
         "import codecs\nwriter = codecs.getwriter('utf-8')(sys.stdout.buffer)\nwriter.write('x')",
         "sys.stdout.buffer.write(b'bytes\\n')",
         "import click; click.echo(b'bytes of click')",
-        differs=Differs("the stock kernel has no buffer", ours="stdout 'bytes of click"),
+        differs=Differs(
+            "the stock kernel has no buffer",
+            ours=(
+                "[1] stdout 'in UTF-8",
+                '[1] reply status: "ok"',
+                "[3] stdout 'x'",
+                '[3] reply status: "ok"',
+                "[4] stdout 'bytes",
+                '[4] execute_result {"data": {"text/plain": "6"}',
+                '[4] reply status: "ok"',
+                "[5] stdout 'bytes of click",
+                '[5] reply status: "ok"',
+            ),
+        ),
     ),
     case("reconfigure", "import sys\nsys.stdout.reconfigure(errors='replace')", "print('y')"),
     case("detach", "import sys\nsys.stdout.detach()", "print('y')"),
@@ -258,7 +285,16 @@ CASES = (
         "class E(Exception):\n    def __str__(self): return '\\ud800 half'\nraise E()",
         "display({'text/plain': '\\ud83d'}, raw=True)",
         "print('ok')",
-        differs=Differs("the stock kernel cannot send it", ours="[1] stdout '\\ud800"),
+        differs=Differs(
+            "the stock kernel cannot send it",
+            ours=(
+                "[1] stdout '\\ud800",
+                '[5] error ename: "ValueError"',
+                '[6] error ename: "E"',
+                "[7] display_data",
+                '[7] reply status: "ok"',
+            ),
+        ),
     ),
     case("print is all there is", "print()", "print('')", "print('', end='')"),
     case(
@@ -362,7 +398,11 @@ CASES = (
         differs=Differs(
             "a task of a shared loop is a step of the host's program, which has an input() of its"
             " own",
-            ours="EOFError",
+            ours=(
+                "[1] stdout 'task? '",
+                '[1] error ename: "EOFError"',
+                '[1] reply status: "error"',
+            ),
             targets=("shared",),
         ),
     ),

@@ -33,7 +33,7 @@ CASES = (
         differs=Differs(
             "a thread's text is shown under the cell that started it, not under one that happens"
             " to run, or to have run last",
-            ours="[1] stdout 'inner",
+            ours=("[1] stdout 'inner\\nouter",),
         ),
     ),
     case(

@@ -9,6 +9,8 @@ from hosts.runs import SECONDS
 from kernel.live import LiveHost, busy, cell, control, finish, value
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from jupyter_client.blocking.client import BlockingKernelClient
 
 SAY = "print('started', flush=True)\n"
@@ -97,8 +99,91 @@ ending, waiting = asyncio.create_task(end()), asyncio.create_task(wait())
     assert each_host.stop() == []
 
 
+def test_an_error_in_a_callback_of_a_cells_is_told(each_host: LiveHost) -> None:
+    each_host.start()
+    client = each_host.client()
+    request = client.execute(
+        "import asyncio; handle = asyncio.get_running_loop().call_later(0.05, lambda: 1 / 0)"
+    )
+    told = ""
+    while "ZeroDivisionError" not in told:
+        message = client.get_iopub_msg(timeout=SECONDS)
+        told = message["content"].get("text", "")
+    assert message["parent_header"]["msg_id"] == request
+    assert message["content"]["name"] == "stderr"
+
+
+CLASSES = {"one that is a value": "5", "one that cannot be asked for": "1 / 0"}
+
+
+@pytest.mark.parametrize("answer", CLASSES.values(), ids=CLASSES.keys())
+def test_a_result_whose_class_is_no_type(each_host: LiveHost, answer: str) -> None:
+    """Such as FreeCAD's views, which answer every attribute."""
+    each_host.start()
+    client = each_host.client()
+    code = f"""
+class View:
+    def __getattribute__(self, name):
+        if name == "__class__": return {answer}
+        return object.__getattribute__(self, name)
+    def __repr__(self): return "<a view>"
+View()
+"""
+    assert value(client, code) == "<a view>"
+
+
+def test_a_repr_that_sleeps_is_interrupted(each_host: LiveHost) -> None:
+    each_host.start()
+    client = each_host.client()
+    code = f"""
+import time
+class Slow:
+    def __repr__(self):
+        {SAY}        for _ in range(6000): time.sleep(0.01)
+        return "slow"
+Slow()
+"""
+    request = busy(client, code)
+    control(client, "interrupt_request")
+    finish(client, request)
+    assert value(client, "1 + 1") == "2"
+
+
+def test_a_cell_that_closes_stdin(live: Callable[..., LiveHost]) -> None:
+    host = live("pumped")
+    host.start()
+    client = host.client()
+    value(client, "import os; os.close(0)")
+    assert value(client, "print('shown'); 1 + 1").split() == ["shown", "2"]
+    host.drop_clients()
+    assert host.stop() == []
+
+
+def test_a_cell_that_takes_all_signals(host: LiveHost) -> None:
+    host.start()
+    client = host.client()
+    code = """
+import signal
+before = {}
+for number in signal.valid_signals():
+    try: before[number] = signal.signal(number, lambda *_: None)
+    except (OSError, ValueError): pass
+"""
+    value(client, code)
+    request = busy(client, SAY + "while True: pass")
+    control(client, "interrupt_request")
+    assert finish(client, request).ename == "KeyboardInterrupt"
+    value(client, "for number, old in before.items(): signal.signal(number, old or signal.SIG_DFL)")
+    host.drop_clients()
+    assert host.stop() == []
+
+
 @pytest.mark.parametrize("handler", ["lambda *_: None", "signal.SIG_IGN"])
-def test_a_cell_that_takes_the_signal_of_interrupts(host: LiveHost, handler: str) -> None:
+@pytest.mark.parametrize("mode", ["pumped", "shared", "served"])  # a thread cannot
+def test_a_cell_that_takes_the_signal_of_interrupts(
+    live_hosts: Callable[[str], LiveHost], mode: str, handler: str
+) -> None:
+    host = live_hosts(mode)
     host.start()
     client = host.client()
     taken = f"import signal; before = signal.signal(signal.SIGURG, {handler})"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hosts.runs import wait_for
-from kernel.live import busy, cell, finish, value
+from kernel.live import busy, cell, control, finish, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,6 +52,38 @@ def test_children(started: LiveHost) -> None:
     code = "import subprocess; subprocess.run(['echo', 'of the child']); None"
     assert value(started.client(), code) == "of the child\n"
     assert console(started, since) == ["of the child"]
+
+
+BREAKS = {
+    "close": "sys.stdout.close()",
+    "with": "with sys.stdout: print('within')",
+    "hush": "sys.stdout.close(); os.dup2(os.open(os.devnull, os.O_WRONLY), 1)\n"
+    "sys.stdout = os.fdopen(os.dup(1), 'w')",
+}
+
+
+@pytest.mark.parametrize("code", BREAKS.values(), ids=BREAKS.keys())
+def test_a_stream_that_a_cell_has_closed(started: LiveHost, code: str) -> None:
+    client = started.client()
+    assert cell(client, f"import os, sys\n{code}\nNone").status == "ok"
+    value(client, "os.system('echo x')")
+    control(client, "shutdown_request", restart=True)
+    wait_for(lambda: value(client, "'sys' in globals()") == "False", "the new session")
+    assert "from the child" in value(client, "import os; os.system('echo from the child')")
+    assert value(client, "print('printed')") == "printed\n"
+
+
+FORKED = {
+    "fork": "child = os.fork()\nif not child: print('forked', flush=True); os._exit(0)\n"
+    "os.waitpid(child, 0)",
+    "multiprocessing": "import multiprocessing as mp\nchild = mp.get_context('fork').Process("
+    "target=print, args=('forked',), kwargs={'flush': True})\nchild.start(); child.join()",
+}
+
+
+@pytest.mark.parametrize("code", FORKED.values(), ids=FORKED.keys())
+def test_a_forked_child(started: LiveHost, code: str) -> None:
+    assert value(started.client(), f"import os\n{code}\nNone") == "forked\n"
 
 
 def test_it_is_live(started: LiveHost) -> None:

@@ -357,3 +357,57 @@ del thread.schedule
 len(broken)
 """
     assert cell(each_host.client(), code).text == "first\n1"
+
+
+def test_a_thread_that_the_host_starts_while_a_cell_runs(started: LiveHost) -> None:
+    """As a web server does for each request."""
+    since = len(started.output)
+    client = started.client()
+    request = busy(client, "import time; print('started', flush=True); time.sleep(0.5); 'over'")
+    serve = "threading.Thread(target=print, args=('of a request',), kwargs={'flush': True})"
+    started.beside(f"import threading; thread = {serve}; thread.start(); thread.join()")
+    assert "of a request" not in finish(client, request).text
+    assert "of a request" in console(started, since)
+
+
+LATER = {
+    "a thread of a comm's callback": "threading.Thread(target=print, args=('later',)).start()",
+    "a timer of a comm's callback": "threading.Timer(0.05, print, ('later',)).start()",
+}
+
+
+@pytest.mark.parametrize("code", LATER.values(), ids=LATER.keys())
+def test_what_a_comms_callback_starts_prints_each_time(started: LiveHost, code: str) -> None:
+    """As a widget's callback does."""
+    client = started.client()
+    handler = f"def opened(*_):\n    {code}\n"
+    register = 'comm.get_comm_manager().register_target("late", opened)'
+    value(client, f"import comm, threading\n{handler}{register}")
+    for number in range(3):
+        content = {"comm_id": str(number), "target_name": "late", "data": {}}
+        message = client.session.msg("comm_open", content)
+        client.shell_channel.send(message)
+        shown = client.get_iopub_msg(timeout=SECONDS)
+        while "later" not in shown["content"].get("text", ""):
+            shown = client.get_iopub_msg(timeout=SECONDS)
+        assert shown["parent_header"]["msg_id"] == message["header"]["msg_id"]
+
+
+def test_a_stream_of_the_hosts_with_a_softspace(host: LiveHost) -> None:
+    """IPython prints an empty line for it."""
+    host.do("import sys; held = sys.stdout; type('S', (), {})")
+    host.do(
+        """
+class Soft:
+    softspace = 1
+    def __getattr__(self, name): return getattr(held, name)
+sys.stdout = Soft()
+"""
+    )
+    host.start()
+    client = host.client()
+    assert value(client, "print('first')") == "first\n"
+    assert value(client, "1 + 1") == "2"
+    host.drop_clients()
+    assert host.stop() == []
+    host.do("sys.stdout = held")

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 NAMES = """
 import builtins, getpass, sys
-held = (sys.stdin, sys.displayhook, sys.excepthook, builtins.input, getpass.getpass,
-        sys.modules["__main__"])
+def names():
+    return (sys.stdin, sys.displayhook, sys.excepthook, builtins.input, getpass.getpass,
+            sys.modules["__main__"], getattr(builtins, "exit", 0), getattr(builtins, "quit", 0))
+held = names()
 """
 SAME = """
-[one is other for one, other in zip(held, (
-    sys.stdin, sys.displayhook, sys.excepthook, builtins.input, getpass.getpass,
-    sys.modules["__main__"]))] + [hasattr(builtins, "get_ipython")]
+[one is other for one, other in zip(held, names())] + [hasattr(builtins, "get_ipython")]
 """
-THE_HOSTS = [True] * 6 + [False]
+THE_HOSTS = [True] * 8 + [False]
 REPLACE = """
 import asyncio, builtins, getpass, sys
 sys.stdin = sys.displayhook = sys.excepthook = builtins.input = getpass.getpass = print
@@ -51,6 +51,37 @@ def test_the_host_has_its_own_between_cells_and_while_one_awaits(each_host: Live
     assert left == []
 
 
+def test_a_cell_that_redirects_and_awaits(each_host: LiveHost) -> None:
+    """The host prints to its own console all the while."""
+    each_host.beside("import sys; own = sys.stdout")
+    each_host.start()
+    each_host.beside("before = sys.stdout")
+    client = each_host.client()
+    code = """
+import asyncio, contextlib, io
+held, buffer = asyncio.Event(), io.StringIO()
+print("started", flush=True)
+with contextlib.redirect_stdout(buffer):
+    print("before")
+    await held.wait()
+    print("after")
+buffer.getvalue()
+"""
+    since = len(each_host.output)
+    request = busy(client, code)
+    wait_for(lambda: each_host.beside("sys.stdout is before"), "an await", pause=0.005)
+    each_host.beside("print('of the host', flush=True)")
+    each_host.beside(
+        "e = manager._embedding\n"
+        "e.driver.loop.call_soon_threadsafe(e._session.namespace['held'].set)"
+    )
+    assert finish(client, request).text.endswith(repr("before\nafter\n"))
+    assert "of the host" in each_host.output[since:]
+    assert each_host.beside("sys.stdout is before")
+    assert each_host.stop() == []
+    assert each_host.beside("sys.stdout is own")
+
+
 def test_what_the_host_puts_there_while_a_cell_awaits_stays(each_host: LiveHost) -> None:
     """The cell that goes on afterwards takes nothing back."""
     each_host.start()
@@ -62,6 +93,31 @@ def test_what_the_host_puts_there_while_a_cell_awaits_stays(each_host: LiveHost)
     each_host.stop()
     assert each_host.beside("sys.excepthook is hook")
     each_host.beside("sys.excepthook = sys.__excepthook__")
+
+
+def test_a_tee_sees_what_later_cells_print(started: LiveHost) -> None:
+    client = started.client()
+    tee = """
+import sys
+class Tee:
+    def __init__(self, stream): self.stream, self.log = stream, []
+    def write(self, text): self.log.append(text); return self.stream.write(text)
+    def __getattr__(self, name): return getattr(self.stream, name)
+sys.stdout = tee = Tee(sys.stdout)
+print("one")
+"""
+    assert value(client, tee) == "one\n"
+    assert value(client, "print('two')") == "two\n"
+    assert value(client, "import asyncio; await asyncio.sleep(0); print('three')") == "three\n"
+    assert value(client, "''.join(tee.log)") == repr("one\ntwo\nthree\n")
+    value(client, "sys.stdout = tee.stream")
+
+
+def test_what_a_cell_writes_as_bytes(started: LiveHost) -> None:
+    client = started.client()
+    assert value(client, "import sys; n = sys.stdout.buffer.write('b\u00e9\\n'.encode())") == "bé\n"
+    code = "import codecs; n = codecs.getwriter('utf-8')(sys.stdout.buffer).write('c\u00e9\\n')"
+    assert value(client, code) == "cé\n"
 
 
 def test_a_restart_heals_the_streams(started: LiveHost) -> None:
@@ -126,7 +182,7 @@ def test_the_hosts_thread_asks_its_own_console_while_a_cell_runs(
     host.beside("import io, sys; sys.stdin = io.StringIO('from the console')")
     host.start()
     client = host.client()
-    request = busy(client, "import time; print('started'); time.sleep(60)")
+    request = busy(client, "import time; print('started')\nwhile True: time.sleep(0.01)")
     assert host.do("input()") == "from the console"
     client.session.send(client.control_channel.socket, "interrupt_request", {})
     finish(client, request)
@@ -142,6 +198,15 @@ def test_the_hosts_own_code_is_in_no_notebook(started: LiveHost) -> None:
     threads = "import threading; found = []\n"
     ask = "thread = threading.Thread(target=lambda: found.append(get_ipython())); thread.start()\n"
     assert value(client, f"{threads}{ask}thread.join(); found[0] is not None") == "True"
+
+
+def test_the_hosts_main_thread_is_in_none_either(started: LiveHost) -> None:
+    if started.mode == "served":
+        pytest.skip("it belongs to the kernel")
+    value(started.client(), "1")
+    ask = "from IPython.core.interactiveshell import InteractiveShell as Shell; Shell.initialized()"
+    assert started.do(ask) is False
+    assert started.do("from IPython import get_ipython; get_ipython() is None")
 
 
 def test_an_error_that_the_host_reports_is_no_error_of_the_cells(started: LiveHost) -> None:

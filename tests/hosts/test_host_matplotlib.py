@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hosts.kinds import arguments
-from hosts.runs import need
+from hosts.runs import need, wait_for
 from kernel.live import cell, value
 
 if TYPE_CHECKING:
@@ -100,3 +100,38 @@ def test_agg_before_all_else(
         "import matplotlib; matplotlib.use('Agg')\nimport matplotlib.pyplot as plt; plt.plot([1])"
     )
     assert "Line2D" in value(client, code)
+
+
+DRAWS = """
+import pathlib, time
+while not pathlib.Path("go").exists(): time.sleep(0.01)
+import matplotlib.pyplot as plt
+plt.plot([1, 2])
+plt.savefig("own.png")
+print("drawn by", plt.get_backend().lower(), flush=True)
+while not pathlib.Path("end").exists(): time.sleep(0.01)
+"""
+
+
+def test_the_hosts_own_code_draws_while_a_kernel_runs(
+    start_run: Callable[..., Run], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """It asks IPython for a shell, and must find none."""
+    need(SYSTEMS.is_dir(), "the system's python3-matplotlib")
+    folder = tmp_path_factory.mktemp("program")
+    (folder / "script.py").write_text(DRAWS)
+    run = start_run(
+        *system_python(folder),
+        "--set=hosts.python.mode=thread",
+        str(folder / "script.py"),
+        MPLCONFIGDIR=str(folder),
+    )
+    client = run.client()
+    value(client, "import pathlib")
+    (run.folder / "go").touch()
+    wait_for(lambda: "drawn by agg" in run.output, "the host's own figure")
+    assert (run.folder / "own.png").stat().st_size > 1000
+    assert pictures(client, "None") == []
+    (run.folder / "end").touch()
+    assert run.end() == 0
+    assert "Traceback" not in run.output

@@ -5,6 +5,7 @@ from __future__ import annotations
 from parity.case import case, cell
 
 CASES = (
+    case("a backend that is not installed", "%matplotlib widget", "print('on')"),
     case(
         "rich results",
         "from IPython.display import *\nHTML('<b>x</b>')",

@@ -29,6 +29,7 @@ from .namespace import CellsAsMain
 from .native import NativeOutput
 from .offspring import Offspring
 from .origins import Origins
+from .output import flush_replaced
 from .plots import gui_table, inline_plots
 from .private_signal import wake_signal
 from .residue import Patch, Residue
@@ -334,6 +335,7 @@ class Embedding:
             for stream in self.streams:
                 stack.enter_context(stream.in_front_of(getattr(sys, stream.name)))
             stack.enter_context(self.names.in_place())
+            stack.callback(flush_replaced, self.streams, parent)
             stack.enter_context(self.interpreter.named())
             stack.enter_context(self.wakeup_aside())
             stack.enter_context(inline_plots())

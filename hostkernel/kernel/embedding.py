@@ -215,6 +215,7 @@ class Embedding:
         interrupter = self.interrupter
         interrupter.later = self._session.call_later
         interrupter.beyond = self._find_beyond
+        interrupter.beyond_late = self._offspring.interrupt_late
         interrupter.watchers += (self._offspring, self._root_log)
         self._undo.callback(self._root_log.clear)
         if self.driver.mode == "pumped":

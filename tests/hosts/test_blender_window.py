@@ -191,6 +191,23 @@ def test_no_exception_between_cells_ends_the_kernel(
         assert run_cell(client, CONTEXT) == IN_A_VIEW
 
 
+def test_a_window_that_has_had_them_is_restarted_and_ended_as_ever(
+    start: Callable[..., Run],
+) -> None:
+    run = start()
+    client = run.client()
+    run_cell(client, STRAY)
+    for way in WAYS:
+        run_cell(client, f"threading.Thread(target=raise_often, args=[{way!r}]).start()")
+        wait_for((run.folder / "over").exists, "the last exception")
+        (run.folder / "over").unlink()
+    run.hostkernel("restart")
+    wait_for(lambda: run_cell(client, "'WAYS' in globals()") == "False", "a fresh namespace")
+    assert run_cell(client, CONTEXT) == IN_A_VIEW
+    assert run.interrupt() == 0, run.output
+    assert run.files() == []
+
+
 RELOAD = """
 said = []
 

@@ -354,14 +354,11 @@ class Interrupter:
         # A signal that comes just before a system call does not cut it short.
         if self._signal is None or not self._sent or not (self._armed or self._is_stuck):
             return
+        if self._armed and again != _RESEND:  # ``os.system`` hears of its child's end alone
+            self.beyond_late(self._insists)
         self._signal.send()
         if again and self.later is not None:
-            self.later(again[0], partial(self._send_again, again[1:]))
-
-    def _send_again(self, again: tuple[float, ...]) -> None:
-        if self._sent and self._armed:  # ``os.system`` hears of nothing but its child's end
-            self.beyond_late(self._insists)
-        self._send(again)
+            self.later(again[0], partial(self._send, again[1:]))
 
     @cached_property
     def _carrier(self) -> type[KeyboardInterrupt]:

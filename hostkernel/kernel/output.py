@@ -313,7 +313,7 @@ def flush_replaced(streams: Iterable[CellStream], parent: Mapping[str, Any]) -> 
     A stock kernel does so behind each cell. What fails there is the cell's affair.
     """
     for stream in streams:
-        found = getattr(sys, stream.name, None)
+        found: Any = getattr(sys, stream.name, None)
         if found is not stream:
             token = request_header.set(parent)  # it is not, around a callback
             with suppress(Exception):

@@ -6,6 +6,7 @@ The program has no slot in Python, so that Python runs only when the kernel is w
 from __future__ import annotations
 
 import importlib.util
+import os
 import signal
 import subprocess
 import sys
@@ -65,10 +66,10 @@ class Bare(Run):
 
     command = (sys.executable,)
 
-    def __init__(self, folder: Path, binding: str, kernel: str = "own") -> None:
+    def __init__(self, folder: Path, binding: str, kernel: str = "own", **more: str) -> None:
         (folder / "program.py").write_text(PROGRAM)
         env = {"QT_QPA_PLATFORM": "offscreen", "QT_API": binding, "KERNEL": kernel}
-        super().__init__(folder, "program.py", **env)
+        super().__init__(folder, "program.py", **env | more)
 
     def signal(self, number: int) -> None:
         """Send a signal, back once C has taken it: Python has not, while Qt sleeps."""
@@ -362,5 +363,24 @@ def test_pyside2_goes_on_without_its_kernel(tmp_path: Path) -> None:
         (tmp_path / "end").touch()
         run.end()
         assert "it ended with status 6" in run.output
+    finally:
+        run.close()
+
+
+class OfTheSystem(Bare):
+    """The program in the system's own Python, which finds our packages."""
+
+    command = (SYSTEM,)
+
+
+@pytest.mark.usefixtures("pyside2")
+def test_ctrl_c_in_an_idle_pyside2_program_changes_nothing(tmp_path: Path) -> None:
+    run = OfTheSystem(tmp_path, "PySide2", PYTHONPATH=os.pathsep.join(sys.path))
+    try:
+        client = run.client()
+        run_cell(client, "1")
+        run.signal(signal.SIGINT)
+        assert run_cell(client, "6 * 7") == "42"
+        assert "PySide2" in run_cell(client, "from __main__ import app; type(app)")
     finally:
         run.close()

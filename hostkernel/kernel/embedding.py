@@ -29,6 +29,7 @@ from .namespace import CellsAsMain
 from .native import NativeOutput
 from .offspring import Offspring
 from .origins import Origins
+from .output import flush_replaced
 from .plots import gui_table, inline_plots
 from .private_signal import wake_signal
 from .residue import Patch, Residue
@@ -214,6 +215,7 @@ class Embedding:
         interrupter = self.interrupter
         interrupter.later = self._session.call_later
         interrupter.beyond = self._find_beyond
+        interrupter.beyond_late = self._offspring.interrupt_late
         interrupter.watchers += (self._offspring, self._root_log)
         self._undo.callback(self._root_log.clear)
         if self.driver.mode == "pumped":
@@ -334,6 +336,7 @@ class Embedding:
             for stream in self.streams:
                 stack.enter_context(stream.in_front_of(getattr(sys, stream.name)))
             stack.enter_context(self.names.in_place())
+            stack.callback(flush_replaced, self.streams, parent)
             stack.enter_context(self.interpreter.named())
             stack.enter_context(self.wakeup_aside())
             stack.enter_context(inline_plots())

@@ -36,7 +36,7 @@ __all__ = ["Cancel", "Interrupter"]
 log = logging.getLogger("hostkernel.kernel")
 
 _STUCK = 0.5  # seconds after which a step that is no cell is taken for an endless one
-_RESEND = (0.05, 0.2, 1.0)  # seconds from each sending of the signal to the next
+_RESEND = (0.05, 0.2, 1.0, 4.0)  # seconds from each sending of the signal to the next
 _GRACE = 1.0  # seconds that such a step gets, once somebody has asked
 _HOSTS_GRACE = 1.0  # seconds that code of the host's gets which the cell is inside of
 
@@ -91,6 +91,7 @@ class Interrupter:
         watchers: are told when a step begins and ends that may be interrupted.
         beyond: finds what the cell has started outside of Python, and gives a function that
             has the interrupt reach it, called with whether to insist. Any thread.
+        beyond_late: has it reach what the cell has started since, called in the same way.
         is_nested: whether the host's loop has run inside the cell since a moment of
             :func:`time.monotonic`.
     """
@@ -101,6 +102,7 @@ class Interrupter:
         self.origins: Origins | None = None
         self.watchers: list[Watcher] = []
         self.beyond: Callable[[], Callable[[bool], object]] = lambda: bool
+        self.beyond_late: Callable[[bool], object] = bool
         self.is_nested: Callable[[float], bool] = lambda _since: False
         self._step_seconds = step_seconds
         self._armed = False
@@ -352,6 +354,8 @@ class Interrupter:
         # A signal that comes just before a system call does not cut it short.
         if self._signal is None or not self._sent or not (self._armed or self._is_stuck):
             return
+        if self._armed and again != _RESEND:  # ``os.system`` hears of its child's end alone
+            self.beyond_late(self._insists)
         self._signal.send()
         if again and self.later is not None:
             self.later(again[0], partial(self._send, again[1:]))

@@ -80,12 +80,14 @@ class Offspring:
 
         Without those that were given a session of their own, as a terminal leaves them alone.
         """
+        return [process for pid in self._started() for process in _family(pid)]
+
+    def _started(self) -> set[int]:
         if not self._is_known:
-            return []
+            return set()
         children = self._children(self._thread)
         own = children - self._others if self._in_step else children & self._own
-        own |= self._threads_children() - self._of_threads
-        return [process for pid in own for process in _family(pid)]
+        return own | self._threads_children() - self._of_threads
 
     def interrupt(self, processes: list[int], *, insists: bool = False) -> None:
         """Send SIGINT to processes, as a terminal does. Any thread.
@@ -97,6 +99,19 @@ class Offspring:
         if insists:  # their parents may be gone by now
             processes = [*processes, *(pid for pid in self._told if pid not in processes)]
         self._told = processes
+        self._signal(processes, insists)
+
+    def interrupt_late(self, insists: bool) -> None:
+        """Send it to what the cell has started since :meth:`interrupt`. Any thread.
+
+        Not to what an interrupted process starts: it may be the cleanup of a script.
+        """
+        late = self._started().difference(self._told)
+        processes = [process for pid in late for process in _family(pid)]
+        self._told = [*self._told, *processes]
+        self._signal(processes, insists)
+
+    def _signal(self, processes: list[int], insists: bool) -> None:
         for pid in filter(_is_of_this_session, processes):
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL if insists else signal.SIGINT)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import io
 import os
+import sys
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from .publishing import PubThread
     from .threads import Threads
 
-__all__ = ["CellStream"]
+__all__ = ["CellStream", "flush_replaced"]
 
 _PACE = 0.1  # seconds between two such waits of one stream
 
@@ -304,6 +305,20 @@ class CellStream(OutStream):
         finally:
             self.send()  # nobody else does, where it is not sys's
             self.host = outer
+
+
+def flush_replaced(streams: Iterable[CellStream], parent: Mapping[str, Any]) -> None:
+    """Flush what a cell has put in place of its streams: a buffer of its own above ours, say.
+
+    A stock kernel does so behind each cell. What fails there is the cell's affair.
+    """
+    for stream in streams:
+        found: Any = getattr(sys, stream.name, None)
+        if found is not stream:
+            token = request_header.set(parent)  # it is not, around a callback
+            with suppress(Exception):
+                found.flush()
+            request_header.reset(token)
 
 
 class _ClientBuffer(io.BufferedIOBase):

@@ -56,14 +56,15 @@ for number in range(600): bpy.ops.render.render()
 }
 
 
-@pytest.fixture(scope="module", params=["bpy", "background"])
+@pytest.fixture(scope="module", params=["bpy", "background", "window"])
 def blender(
     request: pytest.FixtureRequest,
     start_run: Callable[..., Run],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Run:
-    """Blender as a module, and its program without a window."""
-    return start_run(*arguments(request.param, tmp_path_factory.mktemp("program")))
+    """Blender as a module, and its program without a window and with one."""
+    env = {"DISPLAY": request.getfixturevalue("display")} if request.param == "window" else {}
+    return start_run(*arguments(request.param, tmp_path_factory.mktemp("program")), **env)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +80,15 @@ def test_a_callback_that_swallows_it(client: BlockingKernelClient, code: str) ->
     assert reply.ename == "KeyboardInterrupt", reply
     assert int(run_cell(client, "done")) < 100
     assert run_cell(client, "import sys; print(sys.gettrace())") == "None\n"
+
+
+def test_ten_presses(client: BlockingKernelClient) -> None:
+    request = busy(client, BEGIN + LOOPS["frame_set"])
+    for _ in range(10):
+        assert control(client, "interrupt_request") == {"status": "ok"}
+    assert finish(client, request).ename == "KeyboardInterrupt"
+    assert int(run_cell(client, "done")) < 100
+    assert run_cell(client, "6 * 7") == "42"
 
 
 def test_an_animation(client: BlockingKernelClient) -> None:

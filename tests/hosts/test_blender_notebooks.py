@@ -51,7 +51,9 @@ VARIES = (
     (r"/\S*/parts-\w+", "PARTS"),
     (r"(?m)^(CPU times|Wall time): .*$", r"\1"),
     (r"(?m)^(Read blend|Info|OBJ|Progress|Geometry|Writing to|Blender quit).*\n", ""),
-    (r"(?m)^(\d\d:\d\d\.\d+ | +\|).*\n", ""),  # the log of 5.0
+    # The log of 5.0, which in stock may come within a line of the cell's.
+    (r"\d\d:\d\d\.\d+  [\w.]+ +\|.*\n", ""),
+    (r"(?m)^(\d\d:\d\d\.\d+ | +\|).*\n", ""),
 )
 
 

@@ -103,6 +103,7 @@ def test_no_part_outlives_a_load_or_an_undo(client: BlockingKernelClient, blow: 
     assert run_cell(client, "free.x") == "3.0"
 
 
+PURGE_BY_OPERATOR = "bpy.ops.outliner.orphans_purge(do_recursive=True)"
 REMOVALS = {
     "remove": "D.objects.remove(D.objects['Cube'])",
     "delete": "bpy.ops.object.delete()",
@@ -122,6 +123,16 @@ def test_a_removed_objects_name_can_be_used_again(
         assert f"{name} was dropped, because its data was removed in cell [{when}]" in said
     number(client, "cube = D.objects['Light']")
     assert run_cell(client, "cube.name") == "'Light'"
+
+
+@pytest.mark.parametrize("purge", ["D.orphans_purge()", PURGE_BY_OPERATOR])
+def test_a_purged_meshs_name_can_be_used_again(client: BlockingKernelClient, purge: str) -> None:
+    number(client, "mesh = D.meshes.new('x')")
+    number(client, "mesh.from_pydata([(1, 2, 3)], [], []); vertices = mesh.vertices")
+    when = number(client, f"{purge}; assert 'x' not in D.meshes")
+    number(client, "mesh = 3")
+    said = error(client, "len(vertices)")
+    assert f"vertices was dropped, because its data was removed in cell [{when}]" in said
 
 
 PAIR = """
@@ -225,6 +236,16 @@ def test_a_load_is_noticed_in_the_cell_that_cleared_the_handlers(
     said = error(client, "len(vertices)")
     assert "vertices was dropped, because scene.blend was loaded" in said
     assert f"in cell [{when}]" in said
+
+
+def test_a_name_can_be_used_again_after_a_load_that_no_handler_has_noticed(
+    client: BlockingKernelClient,
+) -> None:
+    """Blender 3.4 raises as soon as somebody asks what a dead object is."""
+    number(client, "ob = D.objects['Cube']")
+    number(client, f"{CLEARED['all']}\n{LOAD}")
+    number(client, "ob = 3")
+    assert run_cell(client, "ob") == "3"
 
 
 def test_a_step_is_made_by_the_cell_that_cleared_the_handlers(client: BlockingKernelClient) -> None:

@@ -159,6 +159,16 @@ UNREPORTED = {
         "C.scene.timeline_markers['w'].frame = {}",
         "C.scene.timeline_markers['w'].frame",
     ),
+    "a marker added and removed": (
+        "",
+        "C.scene.timeline_markers.new('w') if {} else C.scene.timeline_markers.clear()",
+        "len(C.scene.timeline_markers)",
+    ),
+    "a text written and cleared": (
+        "D.texts.new('text')",
+        "D.texts['text'].write('w') if {} else D.texts['text'].clear()",
+        "len(D.texts['text'].as_string())",
+    ),
     "the frame": ("C.scene.frame_set(0)", "C.scene.frame_set({})", "C.scene.frame_current"),
     "in a function": (
         "def change(value): D.objects['Cube']['w'] = value",

@@ -95,6 +95,10 @@ def test_operators_find_a_view_in_any_window(client: BlockingKernelClient) -> No
     assert run_cell(client, CONTEXT) == IN_A_VIEW
 
 
+OTHER_FULL = """
+area = next((area for area in C.screen.areas if area.type != "VIEW_3D"), C.screen.areas[0])
+with C.temp_override(area=area): bpy.ops.screen.screen_full_area()
+"""
 REPLACED = {
     "maximized": ["bpy.ops.screen.screen_full_area()"] * 2,
     "without panels": ["bpy.ops.screen.screen_full_area(use_hide_panels=True)"] * 2,
@@ -107,6 +111,15 @@ REPLACED = {
         "bpy.ops.wm.save_as_mainfile('INVOKE_DEFAULT')",
         "bpy.ops.wm.open_mainfile('INVOKE_DEFAULT')",
     ],
+    "a dialog behind a popup": [
+        "bpy.ops.object.delete('INVOKE_DEFAULT')",
+        "bpy.ops.wm.save_as_mainfile('INVOKE_DEFAULT')",
+    ],
+    "a dialog behind a menu": [
+        "bpy.ops.wm.call_menu(name='VIEW3D_MT_object')",
+        "bpy.ops.wm.save_as_mainfile('INVOKE_DEFAULT')",
+    ],
+    "another area maximized": [OTHER_FULL, OTHER_FULL],
     "popup over a screen that goes": [
         "bpy.ops.wm.call_menu(name='VIEW3D_MT_object')",
         "bpy.ops.screen.screen_full_area()",
@@ -176,6 +189,23 @@ def test_no_exception_between_cells_ends_the_kernel(
     (blender.folder / "over").unlink()
     for _ in range(3):
         assert run_cell(client, CONTEXT) == IN_A_VIEW
+
+
+def test_a_window_that_has_had_them_is_restarted_and_ended_as_ever(
+    start: Callable[..., Run],
+) -> None:
+    run = start()
+    client = run.client()
+    run_cell(client, STRAY)
+    for way in WAYS:
+        run_cell(client, f"threading.Thread(target=raise_often, args=[{way!r}]).start()")
+        wait_for((run.folder / "over").exists, "the last exception")
+        (run.folder / "over").unlink()
+    run.hostkernel("restart")
+    wait_for(lambda: run_cell(client, "'WAYS' in globals()") == "False", "a fresh namespace")
+    assert run_cell(client, CONTEXT) == IN_A_VIEW
+    assert run.interrupt() == 0, run.output
+    assert run.files() == []
 
 
 RELOAD = """

@@ -132,14 +132,38 @@ sys.stdout.close()
 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 sys.stdout = os.fdopen(old, "w")
 """
+WRAP = "import io, sys; sys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding='utf-8')"
+BREAKS = {
+    "closes": "import sys; print('x'); sys.stdout.close()",
+    "with": "import sys\nwith sys.stdout: print('x')",
+    "wraps": f"{WRAP}; print('x')",
+    "wraps for once": "import io, sys; io.TextIOWrapper(sys.stdout.buffer).write('x\\n'); None",
+}
 
 
+@pytest.mark.parametrize("code", BREAKS.values(), ids=BREAKS.keys())
+def test_no_cell_breaks_its_output(client: BlockingKernelClient, each: Run, code: str) -> None:
+    before = len(each.output)
+    assert run_cell(client, code) == "x\n"
+    assert run_cell(client, "print('next')") == "next\n"
+    assert "x\n" not in each.output[before:]
+    there_is_output_after_a_restart(client, each)
+
+
+@pytest.mark.parametrize("code", [HUSH, f"{WRAP}; sys.stdout.close()"], ids=["hush", "wrapped"])
 def test_a_restart_brings_back_what_a_cell_has_hushed(
-    client: BlockingKernelClient, each: Run
+    client: BlockingKernelClient, each: Run, code: str
 ) -> None:
-    run_cell(client, HUSH)
+    run_cell(client, code)
+    there_is_output_after_a_restart(client, each)
+
+
+def there_is_output_after_a_restart(client: BlockingKernelClient, each: Run) -> None:
+    run_cell(client, "gone = 1")
     each.hostkernel("restart")
+    wait_for(lambda: run_cell(client, "'gone' in globals()") == "False", "the restart", SECONDS)
     wait_for(lambda: "hushed" in run_cell(client, "print('hushed no more')"), "output", SECONDS)
+    before = len(each.output)
     line = "to the console"
     run_cell(client, f"import os; os.write(1, b'{line}')")
-    wait_for(lambda: line in each.output, "the host's console")
+    wait_for(lambda: line in each.output[before:], "the host's console")

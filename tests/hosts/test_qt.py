@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from hosts.runs import SECONDS, Run, need, run_cell, wait_for
-from kernel.live import finish
+from kernel.live import cell, finish
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -219,6 +219,67 @@ def test_a_cell_is_interrupted(window: Run, code: str) -> None:
     assert run_cell(client, f"{REACH}\nwindow.isVisible()") == "True"
 
 
+def test_a_widget_that_is_deleted_raises(window: Run) -> None:
+    client = window.client()
+    delete = "label = QtWidgets.QLabel('x', window)\nlabel.deleteLater()\nended = []"
+    listen = "label.destroyed.connect(lambda *_: ended.append(1))"
+    run_cell(client, f"{REACH}\n{delete}\n{listen}\nwhile not ended: await asyncio.sleep(0.01)")
+    reply = cell(client, "label.text()")
+    assert (reply.ename, "deleted" in reply.content["evalue"]) == ("RuntimeError", True)
+    cell(client, "label")  # whose repr may raise, too
+    assert run_cell(client, "window.isVisible()") == "True"
+
+
+def test_exec_in_a_cell_returns_at_once(window: Run) -> None:
+    """Qt says that the loop runs already. So it does without a kernel."""
+    client = window.client()
+    assert run_cell(client, f"{REACH}\napp.exec()") == "-1"
+    assert run_cell(client, "window.isVisible()") == "True"
+
+
+THREAD = """
+class Worker(QtCore.QThread):
+    def run(self):
+        work()
+worker = Worker()
+worker.start()
+"""
+POOL = """
+class Task(QtCore.QRunnable):
+    def run(self):
+        work()
+QtCore.QThreadPool.globalInstance().start(Task())
+"""
+
+
+@pytest.mark.parametrize("start", [THREAD, POOL], ids=["QThread", "QRunnable"])
+def test_what_a_thread_of_qts_prints(window: Run, tmp_path: Path, start: str) -> None:
+    client, before = window.client(), len(window.output)
+    code = f"""{REACH}
+import os, threading, time
+begun, ended = threading.Event(), threading.Event()
+def work():
+    print("within")
+    begun.set()
+    while not os.path.exists({str(tmp_path / "go")!r}): time.sleep(0.01)
+    print("behind")
+    ended.set()
+{start}
+begun.wait(20)
+"""
+    request = client.execute(code)
+    assert finish(client, request).text == "within\nTrue"
+    (tmp_path / "go").touch()
+    seen = ""
+    while "behind" not in seen:
+        message = client.get_iopub_msg(timeout=SECONDS)
+        assert message["parent_header"]["msg_id"] == request
+        seen += message["content"].get("text", "")
+    assert run_cell(client, "ended.wait(20)") == "True"
+    assert "within" not in window.output[before:]
+    assert "behind" not in window.output[before:]
+
+
 def test_gui_magic_names_the_loop_that_runs_anyway(window: Run) -> None:
     assert run_cell(window.client(), "%gui qt\n1") == "1"
 
@@ -242,6 +303,15 @@ def test_the_programs_end_is_the_kernels_end(
     client = run.client()
     client.execute(f"{REACH}\nQtCore.QTimer.singleShot(0, lambda: {end})")
     assert run.end() == status, run.output
+    assert run.files() == []
+    assert "Traceback" not in run.output
+
+
+def test_quit_in_a_cell_ends_the_program(binding: str, start_run: Callable[..., Run]) -> None:
+    env = {"QT_API": binding.lower(), "QT_QPA_PLATFORM": "offscreen"}
+    run = start_run("--host", "qt", str(EXAMPLE), **env)
+    run.client().execute(f"{REACH}\napp.quit()")
+    assert run.end() == 0, run.output
     assert run.files() == []
     assert "Traceback" not in run.output
 

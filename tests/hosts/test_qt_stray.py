@@ -6,6 +6,7 @@ The program has no slot in Python, so that Python runs only when the kernel is w
 from __future__ import annotations
 
 import importlib.util
+import os
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import zmq
 from hosts.runs import SECONDS, Run, need, run_cell, wait_for
-from kernel.live import control, quick_client
+from kernel.live import cell, control, quick_client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,9 +36,15 @@ def own_slot():
 def fail_yourself():
     QtCore.QTimer.singleShot(0, own_slot)
 
+def own_hook(kind, error, traceback):
+    told.append(str(error))
+
+told = []
 app = QtWidgets.QApplication(sys.argv)
 app.setQuitOnLastWindowClosed(False)
-if os.environ["KERNEL"] == "own":
+if os.environ["KERNEL"] == "own, and a hook":
+    sys.excepthook = own_hook
+if os.environ["KERNEL"].startswith("own"):
     import hostkernel
     hostkernel.start()
 elif os.environ["KERNEL"] == "none":
@@ -59,10 +66,10 @@ class Bare(Run):
 
     command = (sys.executable,)
 
-    def __init__(self, folder: Path, binding: str, kernel: str = "own") -> None:
+    def __init__(self, folder: Path, binding: str, kernel: str = "own", **more: str) -> None:
         (folder / "program.py").write_text(PROGRAM)
         env = {"QT_QPA_PLATFORM": "offscreen", "QT_API": binding, "KERNEL": kernel}
-        super().__init__(folder, "program.py", **env)
+        super().__init__(folder, "program.py", **env | more)
 
     def signal(self, number: int) -> None:
         """Send a signal, back once C has taken it: Python has not, while Qt sleeps."""
@@ -181,6 +188,20 @@ def test_an_error_of_the_programs_own_slot_does_what_it_does_without_a_kernel(
             run.close()
     assert outcomes[0] == outcomes[1]
     assert "the program's own" in outcomes[0][1]
+
+
+def test_an_error_of_the_programs_own_slot_beside_a_cell_goes_to_the_programs_hook(
+    binding: str, tmp_path: Path
+) -> None:
+    run = Bare(tmp_path, binding, "own, and a hook")
+    try:
+        client = run.client()
+        code = "from __main__ import fail_yourself, told\nimport asyncio\nfail_yourself()"
+        reply = cell(client, f"{code}\nwhile not told: await asyncio.sleep(0.01)\ntold")
+        assert (reply.status, reply.text) == ("ok", """["the program's own"]""")
+        assert run_cell(client, "told") == """["the program's own"]"""
+    finally:
+        run.close()
 
 
 def _traceback(output: str) -> str:
@@ -323,5 +344,43 @@ def test_pyside2_of_the_systems_own_python(tmp_path: Path) -> None:
         run_cell(client, "QTimer.singleShot(0, lambda: app.exit(6))")
         run.end()
         assert run.files() == []
+    finally:
+        run.close()
+
+
+@pytest.mark.usefixtures("pyside2")
+def test_pyside2_goes_on_without_its_kernel(tmp_path: Path) -> None:
+    run = _run(tmp_path, "PySide2", PROGRAM, f"--set=hosts.qt.command=['{SYSTEM}']")
+    try:
+        client = run.client()
+        said = "from __main__ import QtCore; import pathlib; end = pathlib.Path('end')"
+        look = "timer = QtCore.QTimer(); timer.timeout.connect(look); timer.start(20)"
+        quits = "def look():\n    if end.exists(): __import__('__main__').app.exit(6)"
+        run_cell(client, f"{said}\n{quits}\n{look}")
+        run.hostkernel("stop")
+        wait_for(lambda: not run.files(), "the end of the kernel")
+        assert run.process.poll() is None
+        (tmp_path / "end").touch()
+        run.end()
+        assert "it ended with status 6" in run.output
+    finally:
+        run.close()
+
+
+class OfTheSystem(Bare):
+    """The program in the system's own Python, which finds our packages."""
+
+    command = (SYSTEM,)
+
+
+@pytest.mark.usefixtures("pyside2")
+def test_ctrl_c_in_an_idle_pyside2_program_changes_nothing(tmp_path: Path) -> None:
+    run = OfTheSystem(tmp_path, "PySide2", PYTHONPATH=os.pathsep.join(sys.path))
+    try:
+        client = run.client()
+        run_cell(client, "1")
+        run.signal(signal.SIGINT)
+        assert run_cell(client, "6 * 7") == "42"
+        assert "PySide2" in run_cell(client, "from __main__ import app; type(app)")
     finally:
         run.close()

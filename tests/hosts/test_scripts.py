@@ -86,7 +86,7 @@ def test_a_script_in_what_is_open(each: Run, job: Path) -> None:
     assert each.hostkernel("exec", "-c", STATE) == before
 
 
-@pytest.mark.parametrize("word", ["3", "fail"])
+@pytest.mark.parametrize("word", ["0", "3", "fail"])
 @pytest.mark.parametrize("host", [kind for kind in KINDS if kind != "qt"])
 def test_a_script_in_a_host_of_its_own(world: World, job: Path, host: str, word: str) -> None:
     own = arguments(host, world.folder)

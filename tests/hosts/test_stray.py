@@ -57,3 +57,13 @@ def test_kernel_and_host_go_on(host: Run, way: str, error: str) -> None:
     assert run_cell(client, "6 * 7") == "42"
     assert run_cell(client, "import hostkernel; hostkernel.current().is_running") == "True"
     assert host.process.poll() is None
+
+
+def test_afterwards_it_is_restarted_and_ended_as_ever(host: Run) -> None:
+    """The last test of each host: its end is no failure."""
+    client = host.client()
+    run_cell(client, "gone = 1")
+    host.hostkernel("restart")
+    wait_for(lambda: run_cell(client, "'gone' in globals()") == "False", "a fresh namespace")
+    assert host.interrupt() == 0, host.output
+    assert host.files() == []

@@ -111,6 +111,8 @@ BLOCKING = {
     "subprocess": "import subprocess; subprocess.run(['sleep', '100'])",
     "lock": "import threading; lock = threading.Lock(); lock.acquire(); lock.acquire()",
     "select": "import select, socket; a, b = socket.socketpair(); select.select([a], [], [])",
+    "os.system": "import os; os.system('sleep 99; echo never')",
+    "shell=True": "import subprocess; subprocess.run('sleep 99; echo never', shell=True)",
 }
 
 
@@ -119,6 +121,14 @@ def test_a_cell_that_blocks_is_interrupted(client: BlockingKernelClient, code: s
     request = busy(client, SAY + code)
     assert control(client, "interrupt_request") == {"status": "ok"}
     assert finish(client, request).ename == "KeyboardInterrupt"
+
+
+def test_a_script_is_interrupted(client: BlockingKernelClient) -> None:
+    request = busy(client, "%%bash\necho started; sleep 99; echo never")
+    control(client, "interrupt_request")
+    reply = finish(client, request)
+    assert reply.ename in {"KeyboardInterrupt", "CancelledError", "CalledProcessError"}
+    assert "never" not in reply.text
 
 
 def test_a_cell_that_awaits_is_interrupted(client: BlockingKernelClient) -> None:
@@ -238,6 +248,35 @@ def test_restart_while_an_endless_cell_runs(
     assert finish(client, request).status == "error"
     wait_for(lambda: value(client, "'gone' in globals()") == "False", "a fresh namespace")
     assert value(client, "import json; json.child.pid") == str(child.pid)
+
+
+STUBBORN = """
+import asyncio
+while True:
+    try: await asyncio.sleep(0.5)
+    except BaseException: pass
+"""
+
+
+def test_restart_while_a_cell_awaits_that_catches_everything(client: BlockingKernelClient) -> None:
+    value(client, "gone = 1")
+    request = busy(client, SAY + STUBBORN)
+    assert control(client, "shutdown_request", restart=True)["status"] == "ok"
+    assert finish(client, request).status == "error"
+    wait_for(lambda: value(client, "'gone' in globals()") == "False", "a fresh namespace")
+
+
+ENDS_OF_A_CHILD = [("returns = 1", 0), ("1 / 0", 1), ("sys.exit(3)", 3)]
+
+
+@pytest.mark.parametrize(("code", "status"), ENDS_OF_A_CHILD)
+def test_a_forked_child_that_comes_back_ends(
+    client: BlockingKernelClient, code: str, status: int
+) -> None:
+    """It is no second application."""
+    fork = f"import os, sys\npid = os.fork()\nif not pid: {code}"
+    wait = "if pid: print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))"
+    assert value(client, f"{fork}\n{wait}") == f"{status}\n"
 
 
 def test_the_key_is_told_to_nobody(client: BlockingKernelClient, each: Run) -> None:

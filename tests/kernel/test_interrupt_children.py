@@ -91,6 +91,30 @@ def test_what_the_cell_has_started(running: LiveHost, code: str) -> None:
     running.drop_clients()
 
 
+def test_what_the_cell_starts_before_it_has_heard_of_it(running: LiveHost) -> None:
+    """``os.system`` waits for its child, whatever signal comes; here, to the whole thread late."""
+    if running.mode == "thread":
+        pytest.skip("there is no signal to hold back")
+    client = running.client()
+    go = running.folder / "go"
+    code = f"""
+import os, signal
+held = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGURG, signal.SIGCONT])
+try:
+    {SAY}    while not os.path.exists({str(go)!r}): pass
+    os.system("sleep 94.1; echo x")
+finally:
+    signal.pthread_sigmask(signal.SIG_SETMASK, held)
+"""
+    request = busy(client, code)
+    control(client, "interrupt_request")
+    go.touch()
+    assert finish(client, request).ename == "KeyboardInterrupt"
+    go.unlink()
+    wait_for(lambda: not sleepers(running, "94.1"), "the end of the command")
+    running.drop_clients()
+
+
 def test_what_an_earlier_cell_has_started_goes_on(running: LiveHost) -> None:
     client = running.client()
     value(client, "import subprocess; server = subprocess.Popen(['sleep', '92.1'])")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.runs import wait_for
+from hosts.runs import SECONDS, wait_for
 from kernel.live import LiveHost, busy, cell, control, finish, value
 
 if TYPE_CHECKING:
@@ -155,12 +155,26 @@ def test_a_restart_heals_the_streams(started: LiveHost) -> None:
 def test_what_breaks_a_stream_elsewhere_does_not_here(started: LiveHost, code: str) -> None:
     """In the same cell, in the next, and for the host."""
     client = started.client()
-    first = cell(client, f"import sys\n{code}\nprint('same cell', flush=True)")
+    first = cell(client, f"import sys\n{code}\nprint('same cell')")
     assert first.text.endswith("same cell\n"), first.content
-    assert value(client, "import gc; gc.collect(); print('next', flush=True)").endswith("next\n")
+    assert value(client, "import gc; gc.collect(); print('next')").endswith("next\n")
     since = len(started.output)
     started.beside("print('of the host', flush=True)")
     wait_for(lambda: "of the host" in started.output[since:], "the host's own output")
+
+
+def test_what_a_callback_writes_into_a_buffer_of_the_cells_is_sent(started: LiveHost) -> None:
+    client = started.client()
+    before = len(started.output)
+    wrap = "import asyncio, io, sys; sys.stdout = io.TextIOWrapper(sys.stdout.buffer)"
+    later = "asyncio.get_running_loop().call_later(0.01, print, 'from a callback')"
+    request = client.execute(f"{wrap}; {later}; None")
+    seen = ""
+    while "from a callback" not in seen:
+        message = client.get_iopub_msg(timeout=SECONDS)
+        if message["parent_header"].get("msg_id") == request:
+            seen += message["content"].get("text", "")
+    assert "from a callback" not in started.output[before:]
 
 
 def test_a_redirected_descriptor_leads_back_after_a_restart(started: LiveHost) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
@@ -33,50 +33,40 @@ _MODULE = "matplotlib_inline.backend_inline"
 _TABLE = "backend2gui"
 
 
-@contextmanager
-def inline_plots() -> Iterator[None]:
+class inline_plots(MetaPathFinder):  # noqa: N801 - used as a function
     """A step of a cell runs: a first import of matplotlib chooses the inline backend.
 
-    A host that has imported it has chosen by itself. matplotlib reads the variable once.
+    A host that has imported it has chosen by itself. matplotlib reads the variable once. An older
+    one gets ``_get`` when the backend is looked for, which calls it only then. Each step enters
+    one of these, so it does as little as it can.
     """
-    with ExitStack() as stack:
-        if _MODULE not in sys.modules:
-            stack.enter_context(_BackendImport().watched())
-        if "matplotlib" not in sys.modules and _VARIABLE not in os.environ:
-            stack.enter_context(_chosen())
-        yield
-
-
-@contextmanager
-def _chosen() -> Iterator[None]:
-    os.environ[_VARIABLE] = _BACKEND
-    try:
-        yield
-    finally:
-        if os.environ.get(_VARIABLE) == _BACKEND:
-            restore_environment({_VARIABLE: None})
-
-
-class _BackendImport(MetaPathFinder):
-    """Finds no module; when the backend is looked for, an older matplotlib gets ``_get``."""
 
     def __init__(self) -> None:
+        self._watches = _MODULE not in sys.modules
         self._given: Any = None
+        self._chose = False
 
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Look out for the import. The backend calls ``_get`` only then."""
+    def __enter__(self) -> None:
+        if not self._watches:
+            return
         sys.meta_path.insert(0, self)
-        try:
-            yield
-        finally:
-            if self in sys.meta_path:
-                sys.meta_path.remove(self)
-            if self._given is not None:
-                del self._given._get
+        # In the environment, as upstream has it: a child of the cell finds it too.
+        if "matplotlib" not in sys.modules and _VARIABLE not in os.environ:
+            os.environ[_VARIABLE] = _BACKEND
+            self._chose = True
+
+    def __exit__(self, *_: object) -> None:
+        if not self._watches:
+            return
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+        if self._given is not None:
+            del self._given._get
+        if self._chose and os.environ.get(_VARIABLE) == _BACKEND:
+            restore_environment({_VARIABLE: None})
 
     def find_spec(self, name: str, *_: object) -> None:
-        """Called by Python for each import."""
+        """Called by Python for each import. Finds no module."""
         if name == _MODULE and self._given is None:
             with suppress(ImportError):
                 import matplotlib

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from .frames import hide_ours
 from .session_loop import Session, error_text
 from .tasks import in_a_cell
 from .threads import request_header
@@ -60,6 +61,7 @@ class SessionSteps(Session):
         header = None if owner is None else self._header(owner, context)
         if owner is None or header is None or not owner.streams:
             return False
+        hide_ours(context.get("exception"))
         owner.streams[1].write_for(header, error_text(context))
         return True
 

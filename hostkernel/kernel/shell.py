@@ -350,6 +350,8 @@ class HostShell(ScriptShell):
 
     def user_expressions(self, expressions: Any) -> Any:
         """Evaluate them as a step of the cell that they came with."""
+        if not expressions:
+            return {}
         with self.step():
             return super().user_expressions(expressions)
 

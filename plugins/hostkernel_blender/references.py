@@ -10,6 +10,7 @@ such as objects in a list, stays. Loaded inside Blender only, by each fresh shel
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
 
 import bpy
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["cell_begins", "cell_ended", "close", "is_of_blender", "load_ipython_extension"]
 
 _RESULTS = ("_", "__", "___")
+_SAME_MOMENT = 0.001  # seconds; IPython transforms a cell twice before it runs it
 _FEW = 100  # items of a container that are looked at around each cell
 
 _LOADED = "a file was loaded"
@@ -69,6 +71,7 @@ class References:
         self._data = bpy.data.as_pointer()
         self._cell: int | None = None
         self._last = ""
+        self._looked_at = 0.0
         self._gone: dict[str, str] = {}
         self._owners = Owners()
         self._handlers = Handlers()
@@ -94,7 +97,9 @@ class References:
             self._shell.input_transformers_post.remove(self._before_cell)
 
     def _before_cell(self, lines: list[str]) -> list[str]:
-        self._drop_removed()
+        if monotonic() - self._looked_at > _SAME_MOMENT:
+            self._drop_removed()
+            self._looked_at = monotonic()
         return lines
 
     def cell_begins(self) -> None:
@@ -107,6 +112,7 @@ class References:
             # The cell took our handlers away and kept them, and then it loaded a file.
             self._after_load()
         self._drop_removed()
+        self._looked_at = 0.0
         self._cell = None
 
     # What happens
@@ -153,9 +159,10 @@ class References:
 
     def _drop(self, is_lost: Callable[[Any], bool], why: str) -> None:
         self._drop_results(is_lost)
+        own = self._shell.user_ns_hidden  # the shell's, such as In: each cell would pay for them
         names = [item for item in self._names.items() if is_of_interest(item[1])]
         for name, value in names:
-            if value is not self._names and is_lost(value):
+            if value is not own.get(name) and value is not self._names and is_lost(value):
                 del self._names[name]
                 self._gone[name] = why
 

@@ -9,6 +9,7 @@ such as objects in a list, stays. Loaded inside Blender only, by each fresh shel
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, cast
@@ -145,7 +146,21 @@ class References:
 
     def _drop_removed(self) -> None:
         with self._look():
-            self._drop(self._is_removed, f"its data was removed{self._where()}")
+            if self._holds_anything():
+                self._drop(self._is_removed, f"its data was removed{self._where()}")
+
+    def _holds_anything(self) -> bool:
+        results = (getattr(self._shell.displayhook, name, None) for name in _RESULTS)
+        others = chain(results, self._names.get("Out", {}).values())
+        return bool(self._candidates()) or any(map(is_of_interest, others))
+
+    def _candidates(self) -> list[tuple[str, Any]]:
+        own = self._shell.user_ns_hidden  # the shell's, such as In: each cell would pay for them
+        return [
+            (name, value)
+            for name, value in self._names.items()
+            if is_of_interest(value) and value is not own.get(name) and value is not self._names
+        ]
 
     def _look(self) -> AbstractContextManager[None]:
         values = [*self._names.values(), *self._names.get("Out", {}).values()]
@@ -159,10 +174,8 @@ class References:
 
     def _drop(self, is_lost: Callable[[Any], bool], why: str) -> None:
         self._drop_results(is_lost)
-        own = self._shell.user_ns_hidden  # the shell's, such as In: each cell would pay for them
-        names = [item for item in self._names.items() if is_of_interest(item[1])]
-        for name, value in names:
-            if value is not own.get(name) and value is not self._names and is_lost(value):
+        for name, value in self._candidates():
+            if is_lost(value):
                 del self._names[name]
                 self._gone[name] = why
 

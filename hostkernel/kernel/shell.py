@@ -50,6 +50,8 @@ _COMMAND_ENVIRONMENT = {
 }
 
 
+_LAST_ERROR = ("last_exc", "last_type", "last_value", "last_traceback")
+
 Error = TypeVar("Error", bound=BaseException | None)
 
 
@@ -126,6 +128,8 @@ class HostDisplayPublisher(ZMQDisplayPublisher):
 class HostShell(ScriptShell):
     """The shell that runs cells."""
 
+    _last_error: object = None
+    _hosts_last: Mapping[str, object] = {}
     displayhook_class = Type(HostDisplayHook)
     display_pub_class = Type(HostDisplayPublisher)
 
@@ -214,7 +218,23 @@ class HostShell(ScriptShell):
         error = sys.exc_info()[1] if exc_tuple is None else exc_tuple[1]
         self._owner.forks.leave_child(error)
         hide_ours(error)
+        found = vars(sys).copy()
+        if found.get("last_value") is not self._last_error:
+            self._hosts_last = {name: found[name] for name in _LAST_ERROR if name in found}
         super().showtraceback(exc_tuple, *args, **kwargs)
+        self._last_error = vars(sys).get("last_value")
+
+    def forget_last_error(self) -> None:
+        """Put back what the host had as ``sys.last_value`` and the like.
+
+        The frames of a cell's error would keep this shell.
+        """
+        last = self._last_error
+        self._last_error = None
+        if last is not None and vars(sys).get("last_value") is last:
+            for name in _LAST_ERROR:
+                vars(sys).pop(name, None)
+            vars(sys).update(self._hosts_last)
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
         """Original; and the host's console shows it, if that is wished."""

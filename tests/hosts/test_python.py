@@ -78,6 +78,7 @@ def test_a_script_that_fails_says_what_python_says(run_here, folder, mode, sourc
     plain = subprocess.run(
         [sys.executable, "app/script.py"],
         cwd=folder,
+        env=run.env,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -197,6 +197,26 @@ files = sum(not name.endswith(moments) for name in ledger.descriptors().values()
     assert host.stop() == []
 
 
+def test_the_last_error_of_a_cell_goes_with_it(each_host: LiveHost) -> None:
+    """Its traceback holds frames of the shell, and the host has a last error of its own."""
+    each_host.beside("import sys; sys.last_value = own = ValueError('own')")
+    each_host.start()
+    client = each_host.client()
+    assert cell(client, "1 / 0").ename == "ZeroDivisionError"
+    assert cell(client, "[][1]").ename == "IndexError"
+    assert value(client, "import sys; type(sys.last_value).__name__") == "'IndexError'"
+    restarted(client)
+    assert each_host.beside("sys.last_value is own, hasattr(sys, 'last_traceback')") == [
+        True,
+        False,
+    ]
+    cell(client, "1 / 0")
+    each_host.drop_clients()
+    assert each_host.stop() == []
+    assert each_host.beside("sys.last_value is own")
+    each_host.beside("del sys.last_value")
+
+
 def test_a_restart_that_fails_leaves_a_kernel_that_says_so(host: LiveHost) -> None:
     host.start()
     client = host.client()

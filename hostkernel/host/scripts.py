@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -120,6 +121,9 @@ class ScriptEnd:
 
     def show(self) -> None:
         """Print it to stderr; an error goes to ``sys.excepthook``, which may be the script's."""
+        for stream in (sys.stdout, sys.stderr):  # as Python does once a script has ended
+            with suppress(Exception):
+                stream.flush()
         if isinstance(self.error, (KeyboardInterrupt, SystemExit)):
             sys.stderr.write(self.text)
         else:

@@ -192,12 +192,14 @@ class LiveHost(Run):
             super().close()
 
 
-def quick_client(file: Path, context: zmq.Context[Any]) -> BlockingKernelClient:
+def quick_client(
+    file: Path, context: zmq.Context[Any], seconds: float = SECONDS
+) -> BlockingKernelClient:
     """A client on sockets of ``context``, without heartbeat, back once it hears the kernel."""
     client = BlockingKernelClient(connection_file=str(file), context=context)
     client.load_connection_file()
     client.start_channels(hb=False)
-    while client.get_iopub_msg(timeout=SECONDS)["msg_type"] != "iopub_welcome":
+    while client.get_iopub_msg(timeout=seconds)["msg_type"] != "iopub_welcome":
         pass
     return client
 

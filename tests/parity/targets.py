@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from pathlib import Path
+from queue import Empty
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -28,6 +29,7 @@ __all__ = ["OURS", "STOCK", "Target", "make"]
 STOCK = "stock"
 OURS = (*MODES, "qt")
 _SECONDS = 15.0  # for a Restart
+_START = 20.0  # seconds that a stock kernel has to say something
 
 # The same order of sets in each process; the debugger warns of frozen modules otherwise.
 _ENVIRONMENT = {"PYTHONHASHSEED": "0", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
@@ -77,9 +79,12 @@ class Target:
 
     def _begin(self) -> None:
         self.folder = self._new_folder()
-        self._client = quick_client(self.start(), self._context)
+        self._client = self._connect()
         cell(self._client, _IMPORT.format(place=str(Path(__file__).parent)), silent=True)
         self._first = self._clean()
+
+    def _connect(self) -> BlockingKernelClient:
+        return quick_client(self.start(), self._context)
 
     def _clean(self) -> str:
         """Make the kernel ready for the next case; the state that the last one has left."""
@@ -145,6 +150,15 @@ class Stock(Target):
         log = self._log = (self.folder / "run.log").open("wb")
         self._manager.start_kernel(env=env, cwd=str(self.folder), stdout=log, stderr=log)
         return file
+
+    def _connect(self) -> BlockingKernelClient:
+        try:
+            return quick_client(self.start(), self._context, _START)
+        except Empty:
+            # Jupyter chooses the ports before the kernel binds them, and another process may
+            # have taken one by then. Hosts of ours choose their own.
+            self.end()
+            return super()._connect()
 
     def interrupt(self) -> None:
         self._manager.interrupt_kernel()

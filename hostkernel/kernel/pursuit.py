@@ -90,6 +90,15 @@ def _chain(awaited: Any) -> Iterator[FrameType]:
             return
 
 
+def _without_finalizers(frames: list[FrameType]) -> list[FrameType]:
+    """Those that called what a ``__del__`` interrupted, if one did: it may catch everything.
+
+    The garbage collector calls it in the middle of code that has nothing to do with it.
+    """
+    within = [n for n, frame in enumerate(frames) if frame.f_code.co_name == "__del__"]
+    return frames[within[-1] + 1 :] if within else frames
+
+
 def _no_new_frames(*_: object) -> None:
     """The thread's trace function: frames that begin meanwhile are not traced."""
 
@@ -112,7 +121,7 @@ class Pursuit:
     def __init__(self, frames: list[FrameType], *, insists: bool = False) -> None:
         self.error: BaseException = KeyboardInterrupt()
         self._insists = insists
-        self._frames = frames
+        self._frames = frames = _without_finalizers(frames)
         self._seen: set[FrameType] = set()
         self._handling: set[FrameType] = set()
         self._is_over = not frames

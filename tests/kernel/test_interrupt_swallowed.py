@@ -204,6 +204,42 @@ def test_what_the_cell_catches_itself(running: LiveHost, code: str) -> None:
     nobody_traces(running)
 
 
+FINALIZERS = {
+    "catches nothing": "time.sleep(0.5)",
+    "catches everything": """
+        try: time.sleep(0.5)
+        except: pass
+""",
+}
+
+
+@pytest.mark.parametrize("body", FINALIZERS.values(), ids=FINALIZERS.keys())
+def test_a_finalizer_that_happens_to_run(running: LiveHost, body: str) -> None:
+    """The garbage collector calls it in the middle of anything, and its handlers are its own."""
+    client = running.client()
+    code = f"""
+import gc, time
+class Dead:
+    def __del__(self):
+        print("started", flush=True)
+        {body}
+def work():
+    gc.collect()
+    for _ in range(1200): time.sleep(0.05)
+gc.disable()
+dead = Dead()
+dead.itself = dead
+del dead
+try: work()
+finally: gc.enable()
+"""
+    request = busy(client, code)
+    control(client, "interrupt_request")
+    assert finish(client, request).ename == "KeyboardInterrupt"
+    running.drop_clients()
+    nobody_traces(running)
+
+
 def test_ten_presses(running: LiveHost) -> None:
     """Each is either the end of the cell or was caught by it."""
     client = running.client()

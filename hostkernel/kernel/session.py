@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -110,8 +111,25 @@ class KernelSession:
             A function that ends it.
         """
         thread = self._app.iopub_thread
-        thread.schedule(partial(thread.io_loop.add_handler, descriptor, read, IOLoop.READ))
-        return partial(thread.schedule, partial(thread.io_loop.remove_handler, descriptor))
+        loop, changing = thread.io_loop, threading.Lock()
+        ended = began = False
+
+        def begin() -> None:
+            nonlocal began
+            with changing:  # whoever ends it closes the descriptor next
+                if not ended:
+                    loop.add_handler(descriptor, read, IOLoop.READ)
+                    began = True
+
+        def end() -> None:
+            nonlocal ended
+            with changing:
+                ended = True
+            if began:
+                thread.schedule(partial(loop.remove_handler, descriptor))
+
+        thread.schedule(begin)
+        return end
 
     def call_later(self, seconds: float, function: Callable[[], None]) -> None:
         """Call ``function`` after some time, in the control thread. Any thread."""

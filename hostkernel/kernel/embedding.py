@@ -30,7 +30,7 @@ from .native import NativeOutput
 from .offspring import Offspring
 from .origins import Origins
 from .output import flush_replaced
-from .plots import gui_table, inline_plots
+from .plots import InlinePlots, gui_table
 from .private_signal import wake_signal
 from .residue import Patch, Residue
 from .root_log import RootLog
@@ -339,7 +339,7 @@ class Embedding:
             stack.callback(flush_replaced, self.streams, parent)
             stack.enter_context(self.interpreter.named())
             stack.enter_context(self.wakeup_aside())
-            stack.enter_context(inline_plots())
+            stack.enter_context(InlinePlots())
             yield
             if self._forked is not None and self._forked.has_children:
                 self._forked.read()

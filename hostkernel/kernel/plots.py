@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .shell import HostShell
 
-__all__ = ["connect_plots", "disconnect_plots", "gui_table", "inline_plots"]
+__all__ = ["InlinePlots", "connect_plots", "disconnect_plots", "gui_table"]
 
 _VARIABLE = "MPLBACKEND"
 _BACKEND = "module://matplotlib_inline.backend_inline"
@@ -33,7 +33,7 @@ _MODULE = "matplotlib_inline.backend_inline"
 _TABLE = "backend2gui"
 
 
-class inline_plots(MetaPathFinder):  # noqa: N801 - used as a function
+class InlinePlots(MetaPathFinder):
     """A step of a cell runs: a first import of matplotlib chooses the inline backend.
 
     A host that has imported it has chosen by itself. matplotlib reads the variable once. An older

@@ -1,7 +1,7 @@
 """An interrupt that code in C swallows, raised again.
 
-Code in C that calls Python back often has nobody to pass an exception to: Blender prints what a
-handler raises, Qt what a slot raises, Python what ``__del__`` raises. A KeyboardInterrupt that
+Code in C that calls Python back often has nobody to pass an exception to: an application prints
+what a handler or a slot raises, Python what ``__del__`` raises. A KeyboardInterrupt that
 hits such a callback is gone, and the loop around it goes on. A :class:`Pursuit` watches the
 frames that the exception has to come through: one that executes an instruction without having
 seen it is told again.

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping
-    from types import TracebackType
 
 __all__ = ["AtexitRecord", "Patch", "Residue", "restore_environment"]
 
@@ -109,24 +108,27 @@ class _LastError:
     _names = ("last_exc", "last_type", "last_value", "last_traceback")
 
     def __init__(self) -> None:
-        self._before = {name: vars(sys)[name] for name in self._names if name in vars(sys)}
+        self._hosts: dict[str, Any] = {}
+        self._cells: object = None
+
+    @contextmanager
+    def changes(self) -> Iterator[None]:
+        """While inside, it becomes an error of the session's."""
+        found = vars(sys)
+        if self._cells is None or found.get("last_value") is not self._cells:
+            self._hosts = {name: found[name] for name in self._names if name in found}
+        try:
+            yield
+        finally:
+            self._cells = found.get("last_value")
 
     def restore(self) -> None:
-        if not _is_from_a_cell(getattr(sys, "last_traceback", None)):
+        cells, self._cells = self._cells, None
+        if cells is None or vars(sys).get("last_value") is not cells:
             return
         for name in self._names:
             vars(sys).pop(name, None)
-        vars(sys).update(self._before)
-
-
-def _is_from_a_cell(traceback: TracebackType | None) -> bool:
-    # Of the shell's, too: an interrupt may come just before a cell, or just behind it.
-    shells = ("IPython.core.interactiveshell", f"{__package__}.shell")
-    while traceback is not None:
-        if traceback.tb_frame.f_globals.get("__name__") in shells:
-            return True
-        traceback = traceback.tb_next
-    return False
+        vars(sys).update(self._hosts)
 
 
 class Residue:
@@ -139,7 +141,7 @@ class Residue:
         ]
         self._environment = dict(os.environ)
         self._lists = [_Entries(lambda: sys.path), _Entries(_warning_filters)]
-        self._last_error = _LastError()
+        self.last_error = _LastError()
         self._settled = False
 
     def settle(self) -> None:
@@ -156,7 +158,7 @@ class Residue:
     @contextmanager
     def renewing(self) -> Iterator[None]:
         """A soft restart, while inside: what was ours and changes stays ours."""
-        self._last_error.restore()
+        self.last_error.restore()
         ours = [slot for slot in self._slots if slot.is_ours]
         try:
             yield
@@ -199,7 +201,7 @@ class Residue:
         """
         if not self._settled:
             self.settle()
-        self._last_error.restore()
+        self.last_error.restore()
         for entries in self._lists:
             entries.restore()
         with warnings.catch_warnings():

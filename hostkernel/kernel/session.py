@@ -209,7 +209,6 @@ class KernelSession:
         disconnect_plots()
         shell = self.shell
         end_scripts(shell)
-        shell.forget_last_error()
         # IPython empties the namespace at its end, under the functions that cells handed out.
         let_go(shell.user_ns)
         shell.user_module, shell.user_ns = shell.prepare_user_module()

@@ -50,8 +50,6 @@ _COMMAND_ENVIRONMENT = {
 }
 
 
-_LAST_ERROR = ("last_exc", "last_type", "last_value", "last_traceback")
-
 Error = TypeVar("Error", bound=BaseException | None)
 
 
@@ -128,8 +126,6 @@ class HostDisplayPublisher(ZMQDisplayPublisher):
 class HostShell(ScriptShell):
     """The shell that runs cells."""
 
-    _last_error: object = None
-    _hosts_last: Mapping[str, object] = {}
     displayhook_class = Type(HostDisplayHook)
     display_pub_class = Type(HostDisplayPublisher)
 
@@ -218,23 +214,12 @@ class HostShell(ScriptShell):
         error = sys.exc_info()[1] if exc_tuple is None else exc_tuple[1]
         self._owner.forks.leave_child(error)
         hide_ours(error)
-        found = vars(sys).copy()
-        if found.get("last_value") is not self._last_error:
-            self._hosts_last = {name: found[name] for name in _LAST_ERROR if name in found}
         super().showtraceback(exc_tuple, *args, **kwargs)
-        self._last_error = vars(sys).get("last_value")
 
-    def forget_last_error(self) -> None:
-        """Put back what the host had as ``sys.last_value`` and the like.
-
-        The frames of a cell's error would keep this shell.
-        """
-        last = self._last_error
-        self._last_error = None
-        if last is not None and vars(sys).get("last_value") is last:
-            for name in _LAST_ERROR:
-                vars(sys).pop(name, None)
-            vars(sys).update(self._hosts_last)
+    def _get_exc_info(self, exc_tuple: Any = None) -> Any:
+        """Upstream: sets ``sys.last_value`` and the like, for good."""
+        with self._owner.residue.last_error.changes():
+            return super()._get_exc_info(exc_tuple)
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
         """Original; and the host's console shows it, if that is wished."""

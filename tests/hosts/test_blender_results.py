@@ -49,22 +49,10 @@ def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(scope="module")
-def blender(
-    kind: str,
-    start_run: Callable[..., Run],
-    tmp_path_factory: pytest.TempPathFactory,
-    request: pytest.FixtureRequest,
-) -> Run:
-    """One of each kind, for all tests."""
-    env = {"DISPLAY": request.getfixturevalue("display")} if kind == "window" else {}
-    return start_run(*arguments(kind, tmp_path_factory.mktemp("program")), **env)
-
-
 @pytest.fixture
-def client(blender: Run) -> BlockingKernelClient:
+def client(each: Run) -> BlockingKernelClient:
     """A client of a Blender with the factory's scene."""
-    client = blender.client(120)
+    client = each.client(120)
     run_cell(client, SCENE)
     run_cell(client, "everything()")  # might have changed something: an undo step, a dirty document
     return client
@@ -254,21 +242,21 @@ def test_another_thread_gets_text(client: BlockingKernelClient) -> None:
     assert run_cell(client, THREAD) == "True"
 
 
-def painter(blender: Run) -> psutil.Process:
+def painter(each: Run) -> psutil.Process:
     """The child that makes the pictures."""
-    children = psutil.Process(blender.host_pid()).children()
+    children = psutil.Process(each.host_pid()).children()
     [found] = [child for child in children if "studio.py" in " ".join(child.cmdline())]
     return found
 
 
 def test_interrupting_a_picture_interrupts_the_cell(
-    client: BlockingKernelClient, blender: Run
+    client: BlockingKernelClient, each: Run
 ) -> None:
     assert Shown(client, "D.objects['Cube']").picture()
-    child = painter(blender)
+    child = painter(each)
     child.suspend()
     request = client.execute("print('it begins'); D.objects['Cube']")
-    wait_for(lambda: any((blender.folder / "tmp").glob("hostkernel-*/*.source")), "an order")
+    wait_for(lambda: any((each.folder / "tmp").glob("hostkernel-*/*.source")), "an order")
     client.control_channel.send(client.session.msg("interrupt_request", {}))
     reply = client.get_shell_msg(timeout=60)
     assert reply["parent_header"]["msg_id"] == request
@@ -277,14 +265,12 @@ def test_interrupting_a_picture_interrupts_the_cell(
     assert Shown(client, "D.objects['Cube']").picture()
 
 
-def test_a_child_that_dies_costs_the_picture_only(
-    client: BlockingKernelClient, blender: Run
-) -> None:
+def test_a_child_that_dies_costs_the_picture_only(client: BlockingKernelClient, each: Run) -> None:
     assert Shown(client, "D.objects['Cube']").picture()
-    child = painter(blender)
+    child = painter(each)
     child.suspend()
     request = client.execute("D.objects['Cube']")
-    wait_for(lambda: any((blender.folder / "tmp").glob("hostkernel-*/*.source")), "an order")
+    wait_for(lambda: any((each.folder / "tmp").glob("hostkernel-*/*.source")), "an order")
     child.kill()
     reply = client.get_shell_msg(timeout=60)
     assert (reply["parent_header"]["msg_id"], reply["content"]["status"]) == (request, "ok")

@@ -138,6 +138,7 @@ READ = {
     "IPython.core.history:HistoryManager.writeout_cache": ("dd8453d0edfc",),
     "IPython.core.history:HistorySavingThread.run": ("0ca988b0cb5e",),
     "IPython.core.interactiveshell:ExecutionInfo.__init__": ("d04d64fccd5a",),
+    "IPython.core.interactiveshell:InteractiveShell._get_exc_info": ("81e62e5c1639",),
     "IPython.core.interactiveshell:InteractiveShell._format_exception_for_storage": (
         "68a42f4c7824",
     ),

@@ -203,17 +203,16 @@ def test_the_last_error_of_a_cell_goes_with_it(each_host: LiveHost) -> None:
     each_host.start()
     client = each_host.client()
     assert cell(client, "1 / 0").ename == "ZeroDivisionError"
+    assert cell(client, "1 +").ename == "SyntaxError"
     assert cell(client, "[][1]").ename == "IndexError"
     assert value(client, "import sys; type(sys.last_value).__name__") == "'IndexError'"
     restarted(client)
-    assert each_host.beside("sys.last_value is own, hasattr(sys, 'last_traceback')") == [
-        True,
-        False,
-    ]
-    cell(client, "1 / 0")
+    look = "sys.last_value is own, hasattr(sys, 'last_traceback')"
+    assert each_host.beside(look) == [True, False]
+    cell(client, "1 +")
     each_host.drop_clients()
     assert each_host.stop() == []
-    assert each_host.beside("sys.last_value is own")
+    assert each_host.beside(look) == [True, False]
     each_host.beside("del sys.last_value")
 
 

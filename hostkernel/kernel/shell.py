@@ -185,7 +185,8 @@ class HostShell(ScriptShell):
 
     def init_history(self) -> None:
         """Original, with a history that does not keep a client waiting."""
-        self.history_manager = HostHistory(shell=self, parent=self)
+        loop = (lambda: self.kernel.io_loop) if self._owner.host.undisturbed else None
+        self.history_manager = HostHistory(shell=self, parent=self, cells_loop=loop)
         self.configurables.append(self.history_manager)
 
     def init_sys_modules(self) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .clock import monotonic
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["PATIENCE", "Turns"]
 
 PATIENCE = 3.0  # seconds that a request may wait before its client is told
+_PAUSE = 0.25  # seconds between two looks at who waits
 
 
 class Turns:
@@ -28,8 +31,9 @@ class Turns:
 
     def __init__(self, tell: Callable[[Mapping[str, Any]], None]) -> None:
         self._tell = tell
-        self._waiting: dict[bytes, Mapping[str, Any]] = {}
+        self._waiting: dict[bytes, tuple[float, Mapping[str, Any]]] = {}
         self._late: set[bytes] = set()
+        self._is_looking = False
 
     @property
     def any_late(self) -> bool:
@@ -45,8 +49,8 @@ class Turns:
             loop: that of the calling thread.
         """
         if frame is not None:
-            self._waiting[frame] = header
-            loop.call_later(PATIENCE, self._look_at, frame)
+            self._waiting[frame] = (monotonic() + PATIENCE, header)
+            self._look_later(loop)
 
     def begun(self, frame: bytes | None) -> None:
         """A request is being served. On the kernel's thread."""
@@ -54,10 +58,24 @@ class Turns:
             self._waiting.pop(frame, None)
             self._late.discard(frame)
 
-    def _look_at(self, frame: bytes) -> None:
-        header = self._waiting.get(frame)
-        if header is None:
+    def _look_later(self, loop: IOLoop) -> None:
+        # One timer for all, not one for each request: it takes Python's lock, while a cell that
+        # must not be disturbed may run.
+        if self._is_looking:
             return
+        due = [time for frame, (time, _) in self._waiting.copy().items() if frame not in self._late]
+        if due:
+            self._is_looking = True
+            loop.call_later(max(_PAUSE, min(due) - monotonic()), self._look, loop)
+
+    def _look(self, loop: IOLoop) -> None:
+        self._is_looking = False
+        for frame, (time, header) in self._waiting.copy().items():
+            if time <= monotonic() and frame not in self._late:
+                self._is_late(frame, header)
+        self._look_later(loop)
+
+    def _is_late(self, frame: bytes, header: Mapping[str, Any]) -> None:
         self._late.add(frame)
         if frame not in self._waiting:  # Begun between the two lines above.
             self._late.discard(frame)

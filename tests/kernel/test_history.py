@@ -95,8 +95,10 @@ def test_behind_a_fork_it_goes_on(unhurried: HostHistory, tmp_path: Path) -> Non
     assert written(tmp_path / "history.sqlite") == ["first", "second"]
 
 
-def test_a_cell_is_written_soon(host: LiveHost) -> None:
-    host.start()
+@pytest.mark.parametrize("undisturbed", [False, True])
+def test_a_cell_is_written_soon(host: LiveHost, undisturbed: bool) -> None:
+    host.do(f"class Asked(LiveHost): undisturbed = {undisturbed}")
+    host.start("host=Asked")
     client = host.client()
     value(client, "kept = 'by the thread, unasked'")
     place = host.do("str(manager._embedding.kernel.shell.history_manager.hist_file)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +87,45 @@ def test_where_a_host_wants_it_nothing_is_sent_while_a_cell_computes(
         [result] = [m for m in reply.messages if m["msg_type"] == "execute_result"]
         assert int(result["content"]["data"]["text/plain"]) in allowed
         host.stop()
+
+
+SWITCHES = """
+import json, os, threading, time
+
+names = {each.native_id: each.name for each in threading.enumerate()}
+names.pop(threading.get_native_id())
+
+def turns():
+    counts = {}
+    for number, name in names.items():
+        with open(f"/proc/self/task/{number}/status") as status:
+            lines = [line.split() for line in status if "voluntary" in line]
+        counts[name] = sum(int(value) for _, value in lines)
+    return counts
+
+before = turns()
+time.sleep(0.3)  # without Python's lock, as a call into the application
+print(json.dumps([name for name, count in turns().items() if count != before[name]]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it looks into /proc")
+@pytest.mark.parametrize("mode", ["pumped", "served"])
+def test_where_a_host_wants_it_the_kernels_threads_sleep_while_a_cell_runs(
+    live_hosts: Callable[[str], LiveHost], mode: str
+) -> None:
+    """Also in the moment a cell begins, and where its history is written."""
+    host = live_hosts(mode)
+    host.do("class Fragile(LiveHost): undisturbed = True")
+    host.start("host=Fragile")
+    client = host.client()
+    value(client, "warm = 1")
+    awake = [set(json.loads(texts(cell(client, SWITCHES).messages, "stdout"))) for _ in range(12)]
+    # The heartbeat is C. One of them all may wake up for housekeeping, once in a while.
+    awake = [found - {"Heartbeat"} for found in awake]
+    assert sum(map(bool, awake)) <= 4, awake
+    assert not any("IPythonHistorySavingThread" in found for found in awake)
+    host.stop()
 
 
 def test_where_nothing_is_sent_meanwhile_output_is_live_all_the_same(

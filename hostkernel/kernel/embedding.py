@@ -334,15 +334,17 @@ class Embedding:
             if self._native is not None:
                 stack.enter_context(self._native.forwarded(parent))
             for stream in self.streams:
-                stack.enter_context(stream.in_front_of(getattr(sys, stream.name)))
-            stack.enter_context(self.names.in_place())
-            stack.callback(flush_replaced, self.streams, parent)
-            stack.enter_context(self.interpreter.named())
-            stack.enter_context(self.wakeup_aside())
-            stack.enter_context(InlinePlots())
-            yield
-            if self._forked is not None and self._forked.has_children:
-                self._forked.read()
+                found = getattr(sys, stream.name)
+                if found is not stream:
+                    stack.enter_context(stream.in_front_of(found))
+            with self.names.in_place():
+                try:
+                    with self.interpreter.named(), self.wakeup_aside(), InlinePlots():
+                        yield
+                        if self._forked is not None and self._forked.has_children:
+                            self._forked.read()
+                finally:
+                    flush_replaced(self.streams, parent)
 
     def wakeup_aside(self) -> AbstractContextManager[None]:
         """See :meth:`SignalHandlers.cell_runs`."""

@@ -35,15 +35,21 @@ _LATEST = 100  # replies that are remembered; a comm message may overtake a cell
 _LONGEST = 1000  # characters of one sentence or traceback in the log
 
 _pack = Session.pack.default_value
+_encoder = json.JSONEncoder(default=json_default, ensure_ascii=False, allow_nan=False)
 
 
 def pack(content: object) -> bytes:
-    """Original: fails at half a surrogate pair, which a client's text may well hold."""
+    """Original: fails at half a surrogate pair, which a client's text may well hold.
+
+    And it makes an encoder for each part of a message.
+    """
     try:
-        packed: bytes = _pack(content)
+        return _encoder.encode(content).encode(errors="surrogateescape")
     except UnicodeEncodeError:
         return json.dumps(json_clean(content), default=json_default).encode()
-    return packed
+    except (TypeError, ValueError):
+        cleaned: bytes = _pack(content)
+        return cleaned
 
 
 asked: ContextVar[Sequence[bytes] | None] = ContextVar("asked", default=None)

@@ -69,6 +69,8 @@ class Offspring:
         return self._is_known and self._changed_at - before > _FORK
 
     def _children(self, thread: int) -> set[int]:
+        if not _has_children():  # most often, and quicker to ask
+            return set()
         return {*map(int, _read(f"{_TASKS}/{thread}/children"))}
 
     def _threads_children(self) -> set[int]:
@@ -136,6 +138,15 @@ def _is_of_this_session(pid: int) -> bool:
         return os.getsid(pid) == os.getsid(0)
     except OSError:
         return False
+
+
+def _has_children() -> bool:
+    """Whether this process has any, dead or alive; takes note of none."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _read(file: str) -> list[bytes]:

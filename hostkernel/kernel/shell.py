@@ -126,6 +126,9 @@ class HostDisplayPublisher(ZMQDisplayPublisher):
 class HostShell(ScriptShell):
     """The shell that runs cells."""
 
+    transformed: dict[str, str] | None = None
+    """Source in Python of what is about to run, by what was asked for; None once it runs."""
+
     displayhook_class = Type(HostDisplayHook)
     display_pub_class = Type(HostDisplayPublisher)
 
@@ -265,6 +268,14 @@ class HostShell(ScriptShell):
 
     system = system_piped
 
+    def transform_cell(self, raw_cell: str) -> str:
+        """Original, once for each request: ipykernel and IPython ask for the same cell."""
+        if self.transformed is None:
+            return str(super().transform_cell(raw_cell))
+        if raw_cell not in self.transformed:
+            self.transformed[raw_cell] = super().transform_cell(raw_cell)
+        return self.transformed[raw_cell]
+
     def run_cell(self, *args: Any, **kwargs: Any) -> Any:
         """As upstream; the loop that ``%autoawait`` chooses finds no wakeup descriptor of ours."""
         with self._owner.wakeup_aside():
@@ -275,6 +286,7 @@ class HostShell(ScriptShell):
         owner = self._owner
         if not owner.interrupter.here:  # In a subshell, as in a stock kernel.
             return await super().run_cell_async(raw_cell, *args, **kwargs)
+        self.transformed = None
         if not kwargs.get("silent"):
             self.kernel.tell_that_it_shares()
         owner.cell_begins(raw_cell)

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING, Any
 import zmq
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from zmq.eventloop.zmqstream import ZMQStream
 
 __all__ = ["Replies", "SharedSocket", "read_news"]
+
+_MORE = int(zmq.SNDMORE)
 
 
 class SharedSocket(zmq.Socket[bytes]):
@@ -45,10 +47,22 @@ class SharedSocket(zmq.Socket[bytes]):
         with self.lock:
             return super().get(option)
 
-    def send_multipart(self, *args: Any, **kwargs: Any) -> Any:
-        """Original, one thread at a time."""
+    def send_multipart(
+        self,
+        msg_parts: Sequence[Any],
+        flags: int = 0,
+        copy: bool = True,
+        track: bool = False,
+        **_: Any,
+    ) -> Any:
+        """Original, one thread at a time, and it makes a new enum member for each of the parts.
+
+        A short cell is answered with 28 of them.
+        """
         with self.lock:
-            return super().send_multipart(*args, **kwargs)
+            for part in msg_parts[:-1]:
+                self.send(part, _MORE | flags, copy=copy, track=track)
+            return self.send(msg_parts[-1], flags, copy=copy, track=track)
 
     def recv_multipart(self, *args: Any, **kwargs: Any) -> Any:
         """Original, one thread at a time."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from enum import Enum, auto
 from functools import cache, partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import bpy
 import mathutils
@@ -19,7 +19,9 @@ import mathutils
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["Owners", "is_a", "is_dead", "is_of_interest", "is_part", "parts"]
+K = TypeVar("K")
+
+__all__ = ["Owners", "is_a", "is_dead", "is_of_interest", "is_part", "of_interest", "parts"]
 
 _ID = bpy.types.ID  # Each look into bpy.types is a search.
 _STRUCT = bpy.types.bpy_struct
@@ -64,6 +66,10 @@ _HOLDERS = (
     type(reversed([])),
     type(iter(mathutils.Vector())),
 )
+# Most of a namespace: each cell adds its source to it.
+_PLAIN = frozenset(
+    map(id, (bool, bytes, float, int, str, type, type(None), types.FunctionType, types.ModuleType))
+)
 _MOST_KNOWN = 512
 _DEEP = 3
 _FEW = 100
@@ -85,6 +91,15 @@ def is_a(value: object, *types: type) -> bool:
 def is_of_interest(value: object) -> bool:
     """Whether ``value`` can be, or hold, a data-block or a part; quick."""
     return _kind(type(value)) is not _Kind.OTHER
+
+
+def of_interest(names: dict[K, Any]) -> list[tuple[K, Any]]:
+    """The items of ``names`` whose values are of interest; quick, also among thousands."""
+    return [
+        (name, value)
+        for name, value in names.items()
+        if id(type(value)) not in _PLAIN and is_of_interest(value)
+    ]
 
 
 def is_part(value: Any) -> bool:
@@ -243,6 +258,10 @@ class Owners:
             self._known, self._seen = self._seen, {}
             self._living = None
             self._held = []
+
+    def forget(self) -> None:
+        """Nothing is looked at any more."""
+        self._known = {}
 
     def lives(self, part: Any) -> bool:
         """Whether the data-block that ``part`` belongs to exists, or it belongs to none."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 import bpy
 
 from .handlers import Handlers
-from .parts import Owners, is_dead, is_of_interest, is_part, parts
+from .parts import Owners, is_dead, is_of_interest, is_part, of_interest, parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,26 +145,30 @@ class References:
         self._drop(is_dead, self._last)
 
     def _drop_removed(self) -> None:
+        if not self._holds_anything():
+            self._owners.forget()
+            return
         with self._look():
-            if self._holds_anything():
-                self._drop(self._is_removed, f"its data was removed{self._where()}")
+            self._drop(self._is_removed, f"its data was removed{self._where()}")
 
     def _holds_anything(self) -> bool:
         results = (getattr(self._shell.displayhook, name, None) for name in _RESULTS)
-        others = chain(results, self._names.get("Out", {}).values())
-        return bool(self._candidates()) or any(map(is_of_interest, others))
+        return bool(self._candidates() or self._outputs()) or any(map(is_of_interest, results))
+
+    def _outputs(self) -> list[tuple[int, Any]]:
+        return of_interest(self._names.get("Out", {}))
 
     def _candidates(self) -> list[tuple[str, Any]]:
         own = self._shell.user_ns_hidden  # the shell's, such as In: each cell would pay for them
         return [
             (name, value)
-            for name, value in self._names.items()
-            if is_of_interest(value) and value is not own.get(name) and value is not self._names
+            for name, value in of_interest(self._names)
+            if value is not own.get(name) and value is not self._names
         ]
 
     def _look(self) -> AbstractContextManager[None]:
-        values = [*self._names.values(), *self._names.get("Out", {}).values()]
-        return self._owners.look(values)
+        held = chain(self._candidates(), self._outputs())
+        return self._owners.look(value for _, value in held)
 
     def _is_removed(self, value: object) -> bool:
         if is_dead(value):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import cache, partial
+from operator import attrgetter
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from .modal import is_modal
 from .writes import Writes, writes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sized
 
 __all__ = ["UndoSteps"]
 
@@ -37,7 +38,7 @@ class UndoSteps:
         self._handlers = Handlers()
         self._reported = False
         self._was_reset = False
-        self._counts: dict[str, int] = {}
+        self._counts: list[int] = []
         self._said_slow = False
         self._has_history = not bpy.app.background
         self._in_cell = False
@@ -188,14 +189,14 @@ def _update() -> None:
         bpy.context.view_layer.update()
 
 
-def _counts() -> dict[str, int]:
-    return {kind: len(getattr(bpy.data, kind)) for kind in _kinds()}
+def _counts() -> list[int]:
+    return [*map(len, _collections()(bpy.data))]
 
 
 @cache
-def _kinds() -> list[str]:
+def _collections() -> attrgetter[tuple[Sized, ...]]:
     kinds = bpy.data.bl_rna.properties
-    return [kind.identifier for kind in kinds if kind.type == "COLLECTION"]
+    return attrgetter(*(kind.identifier for kind in kinds if kind.type == "COLLECTION"))
 
 
 def _tell(seconds: float) -> None:

@@ -86,7 +86,6 @@ class _Pdb(debugger.InterruptiblePdb):
 
 
 @named_as(IPKernelApp)
-@named_as(IPKernelApp)
 class HostKernelApp(IPKernelApp):
     """Sets up sockets, threads and shell, and nothing else.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.core.history import HistoryManager
 
-from .clock import sleep
+from .clock import monotonic, sleep
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,6 +24,7 @@ __all__ = ["HostHistory"]
 
 # Seconds. Enough for a cell's answer; what a crash of the host costs of the history is no more.
 _LATER = 0.05
+_LATEST = 1.0  # seconds that cells which follow each other may put it off
 _PATIENCE = 10.0  # seconds that an undisturbed cell waits for earlier ones to be written
 _SETTLE = 0.0003  # seconds that the writing thread needs to go back to sleep
 
@@ -43,6 +44,7 @@ class HostHistory(HistoryManager):
         self._hurry = threading.Event()
         self._cells_loop = cells_loop
         self._cancel_write: Callable[[], None] | None = None
+        self._stored_at = self._waits_since = 0.0
         self._written = threading.Event()
         self._written.set()
         super().__init__(*args, **kwargs)
@@ -65,11 +67,23 @@ class HostHistory(HistoryManager):
         """Original; a cell that must not be disturbed begins when the thread sleeps."""
         self._await_write()
         super().store_inputs(*args, **kwargs)
-        if self._cells_loop is not None and self.using_thread and self._cancel_write is None:
-            loop = self._cells_loop()
-            self._cancel_write = partial(
-                loop.remove_timeout, loop.call_later(_LATER, self._write_now)
-            )
+        if self._cells_loop is not None and self.using_thread:
+            self._stored_at = monotonic()
+            if self._cancel_write is None:
+                self._waits_since = self._stored_at
+                self._write_later(self._cells_loop(), _LATER)
+
+    def _write_later(self, loop: IOLoop, seconds: float) -> None:
+        timer = loop.call_later(seconds, self._write_if_quiet, loop)
+        self._cancel_write = partial(loop.remove_timeout, timer)
+
+    def _write_if_quiet(self, loop: IOLoop) -> None:
+        # A cell that comes while it is written has to wait.
+        now = monotonic()
+        if now - self._stored_at < _LATER and now - self._waits_since < _LATEST:
+            self._write_later(loop, self._stored_at + _LATER - now)
+        else:
+            self._write_now()
 
     def _await_write(self) -> None:
         if not self._written.is_set():

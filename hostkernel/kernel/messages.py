@@ -14,6 +14,7 @@ import traceback
 from collections import deque
 from contextlib import ExitStack
 from contextvars import ContextVar
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from jupyter_client.jsonutil import json_clean, json_default
@@ -41,8 +42,10 @@ _encoder = json.JSONEncoder(default=json_default, ensure_ascii=False, allow_nan=
 def pack(content: object) -> bytes:
     """Original: fails at half a surrogate pair, which a client's text may well hold.
 
-    And it makes an encoder for each part of a message.
+    And it makes an encoder for each part of a message, of which many are empty.
     """
+    if type(content) is dict and not content:
+        return b"{}"
     try:
         return _encoder.encode(content).encode(errors="surrogateescape")
     except UnicodeEncodeError:
@@ -66,6 +69,7 @@ class HostSession(Session):
     def __init__(self, **kwargs: Any) -> None:
         self._remembering = threading.Lock()
         self._answered: deque[str] = deque(maxlen=_LATEST)
+        self._latest = _Latest()
         super().__init__(**kwargs)
 
     def send(self, stream: Any, kind: Any, *args: Any, **kwargs: Any) -> Any:
@@ -93,6 +97,9 @@ class HostSession(Session):
             ValueError: it was read before, or its signature is wrong.
             Exception: whatever else is wrong with it.
         """
+        known = self._latest.take(msg_list)
+        if known is not None and not content:
+            return known
         message: dict[str, Any] = super().deserialize(msg_list, content=content, copy=copy)
         if content and self.auth is not None:
             self._remember(msg_list[0] if copy else bytes(msg_list[0].bytes))
@@ -134,8 +141,26 @@ class HostSession(Session):
             _expect("subshell_id", header["subshell_id"], str)
         for name in ("metadata", "parent_header"):
             _expect(name, message[name], dict)
-        json.dumps(header, default=json_default, allow_nan=False)  # each answer has it, too
+        _encoder.encode(header)  # each answer has it, too
+        self._latest.keep(parts, message)
         return header
+
+
+class _Latest(threading.local):
+    """The message whose header a thread has read last: ipykernel reads it once more."""
+
+    _frames: Sequence[object] = ()
+    _message: dict[str, Any] | None = None
+
+    def keep(self, frames: Sequence[object], message: dict[str, Any]) -> None:
+        """Keep what was read from these frames, which cannot be changed."""
+        self._frames, self._message = frames, message
+
+    def take(self, frames: Sequence[object]) -> dict[str, Any] | None:
+        """What was read from these very frames, once."""
+        kept, message = self._frames, self._message
+        self._frames, self._message = (), None
+        return message if len(frames) == len(kept) and all(map(is_, frames, kept)) else None
 
 
 def _expect(name: str, found: object, kind: type) -> None:

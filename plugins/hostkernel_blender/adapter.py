@@ -166,7 +166,7 @@ class BlenderHost(Host):
         """Called inside, on the main thread: the open file's name."""
         import bpy
 
-        return Path(bpy.data.filepath).name or "(unsaved)"
+        return os.path.basename(bpy.data.filepath) or "(unsaved)"  # noqa: PTH119  for each cell
 
     def quit(self) -> None:
         """Called inside, on the main thread: as File > Quit, without asking."""

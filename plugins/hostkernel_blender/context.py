@@ -108,8 +108,9 @@ class Stage:
             {"window": window, "area": area, "region": region}
             for window in windows
             for area in window.screen.areas
+            if area.type == self._area_type
             for region in area.regions
-            if (area.type, region.type) == (self._area_type, "WINDOW")
+            if region.type == "WINDOW"
         ]
         return max(places, key=_size, default={"window": bpy.context.window})
 

@@ -74,6 +74,7 @@ class References:
         self._last = ""
         self._looked_at = 0.0
         self._gone: dict[str, str] = {}
+        self._may_hold = True  # anything of Blender's, as far as the last cell knows
         self._owners = Owners()
         self._handlers = Handlers()
         for moment, function in {
@@ -98,7 +99,7 @@ class References:
             self._shell.input_transformers_post.remove(self._before_cell)
 
     def _before_cell(self, lines: list[str]) -> list[str]:
-        if monotonic() - self._looked_at > _SAME_MOMENT:
+        if self._may_hold and monotonic() - self._looked_at > _SAME_MOMENT:
             self._drop_removed()
             self._looked_at = monotonic()
         return lines
@@ -145,7 +146,8 @@ class References:
         self._drop(is_dead, self._last)
 
     def _drop_removed(self) -> None:
-        if not self._holds_anything():
+        self._may_hold = self._holds_anything()
+        if not self._may_hold:
             self._owners.forget()
             return
         with self._look():

@@ -35,7 +35,9 @@ class UndoSteps:
 
     def __init__(self, *, judged: bool) -> None:
         self._judged = judged
-        self._handlers = Handlers()
+        self._updates = Handlers()
+        self._resets = Handlers()
+        self._is_listening = self._is_watching = False
         self._reported = False
         self._was_reset = False
         self._counts: list[int] = []
@@ -57,18 +59,30 @@ class UndoSteps:
             self._watch()
 
     def _watch(self) -> None:
-        self._handlers.close()
+        self._updates.close()
         self._push_deferred()
         if not self._has_history:
             self._start_history()
+        self._listen()
+        self._is_watching = True
         self._reset()
         self._was_reset = False
-        self._handlers.add("depsgraph_update_post", self._note)
+        # Not there between cells: it is called for each frame that plays.
+        self._updates.add("depsgraph_update_post", self._note)
+
+    def _listen(self) -> None:
+        if self._is_listening:
+            return
+        self._is_listening = True
         # A file that was loaded, and a step that was taken back, are nothing to take back.
         for moment in ("load_post", "undo_post", "redo_post"):
-            self._handlers.add(moment, self._reset)
+            self._resets.add(moment, self._reset)
         if bpy.app.background:
-            self._handlers.add("load_post", self._start_history)
+            self._resets.add("load_post", self._loaded)
+
+    def _loaded(self) -> None:
+        if self._is_watching:
+            self._start_history()
 
     def _start_history(self) -> None:
         # Without a window Blender itself does not, and the first cell could not be taken back.
@@ -77,6 +91,8 @@ class UndoSteps:
 
     def _reset(self) -> None:
         """What changed until now is not the cell's."""
+        if not self._is_watching:
+            return
         _update()
         self._reported = False
         self._was_reset = True
@@ -114,7 +130,8 @@ class UndoSteps:
     def _has_changed(self, judge: Callable[[], Writes]) -> bool:
         _update()
         changed = self._reported or self._counts != _counts()
-        self._handlers.close()
+        self._is_watching = False
+        self._updates.close()
         if not changed and self._judged:
             found = judge()
             changed = found.after_reset if self._was_reset else found.anywhere
@@ -146,7 +163,9 @@ class UndoSteps:
     def close(self) -> None:
         """Take the handlers back, and the operator."""
         self._deferred = None
-        self._handlers.close()
+        self._updates.close()
+        self._resets.close()
+        self._is_listening = self._is_watching = False
         if _ReplaceStep.is_registered:
             bpy.utils.unregister_class(_ReplaceStep)
 

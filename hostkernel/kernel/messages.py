@@ -12,7 +12,7 @@ import sys
 import threading
 import traceback
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from contextvars import ContextVar
 from operator import is_
 from typing import TYPE_CHECKING, Any
@@ -46,13 +46,13 @@ def pack(content: object) -> bytes:
     """
     if type(content) is dict and not content:
         return b"{}"
-    try:
+    with suppress(TypeError, ValueError):
         return _encoder.encode(content).encode(errors="surrogateescape")
-    except UnicodeEncodeError:
-        return json.dumps(json_clean(content), default=json_default).encode()
-    except (TypeError, ValueError):
+    # Out of reach of the error: what is raised from here on must not name it.
+    with suppress(UnicodeEncodeError):
         cleaned: bytes = _pack(content)
         return cleaned
+    return json.dumps(json_clean(content), default=json_default).encode()
 
 
 asked: ContextVar[Sequence[bytes] | None] = ContextVar("asked", default=None)

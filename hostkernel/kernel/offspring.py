@@ -10,17 +10,19 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .clock import monotonic
+from .clock import monotonic, sleep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 __all__ = ["Offspring"]
 
+_STOPPING = 0.05  # seconds that a process may take to stop: one in vfork() cannot
 _FORK = 0.0002  # seconds; no process is started in less
 _TASKS = "/proc/self/task"
 _MOST = 1 << 20  # bytes of a list of children
@@ -99,38 +101,85 @@ class Offspring:
             insists: end them, and those that have caught or ignored an earlier one.
         """
         if insists:  # their parents may be gone by now
-            processes = [*processes, *(pid for pid in self._told if pid not in processes)]
-        self._told = processes
-        self._signal(processes, insists)
+            self._told = [*processes, *(pid for pid in self._told if pid not in processes)]
+            _send(signal.SIGKILL, self._told)
+        else:
+            self._told = _interrupt_families(processes)
 
     def interrupt_late(self, insists: bool) -> None:
         """Send it to what the cell has started since :meth:`interrupt`. Any thread.
 
         Not to what an interrupted process starts: it may be the cleanup of a script.
         """
-        late = self._started().difference(self._told)
-        processes = [process for pid in late for process in _family(pid)]
-        self._told = [*self._told, *processes]
-        self._signal(processes, insists)
+        late = [*self._started().difference(self._told)]
+        if insists:
+            late = [process for pid in late for process in _family(pid)]
+            _send(signal.SIGKILL, late)
+        else:
+            late = _interrupt_families(late)
+        self._told = [*self._told, *late]
 
-    def _signal(self, processes: list[int], insists: bool) -> None:
-        for pid in filter(_is_of_this_session, processes):
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL if insists else signal.SIGINT)
+
+def _interrupt_families(processes: Iterable[int]) -> list[int]:
+    """Send SIGINT to processes and all below them; whom it was sent to.
+
+    A terminal reaches a whole group at one moment. Here one process comes after another, and a
+    shell that has its SIGINT already would wait for the command that it starts just then. So
+    they are stopped, parents first, until the last of them has it.
+    """
+    told: list[int] = []
+    stopped: list[int] = []
+    waiting = deque(processes)
+    try:
+        while waiting:
+            pid = waiting.popleft()
+            if pid in told or not _is_of_this_session(pid):
+                continue
+            told.append(pid)
+            if _is_running(pid):
+                stopped.append(pid)
+                _stop(pid)
+            waiting.extend(_children(pid))
+        _send(signal.SIGINT, told)
+    finally:
+        _send(signal.SIGCONT, stopped)
+    return told
+
+
+def _stop(pid: int) -> None:
+    """Stop a process, and wait until it can start no other."""
+    _send(signal.SIGSTOP, [pid])
+    until = monotonic() + _STOPPING
+    while _is_running(pid) and monotonic() < until:
+        sleep(_FORK)
+
+
+def _is_running(pid: int) -> bool:
+    # The state stands behind the name, which may hold anything: see proc(5), /proc/pid/stat.
+    state = b" ".join(_read(f"/proc/{pid}/stat")).rpartition(b") ")[2][:1]
+    return state not in {b"", b"T", b"t", b"Z", b"X"}
+
+
+def _send(number: signal.Signals, processes: Iterable[int]) -> None:
+    for pid in filter(_is_of_this_session, processes):
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, number)
 
 
 def _family(pid: int) -> Iterator[int]:
     """A process and all below it, of this session."""
-    if not _is_of_this_session(pid):
-        return
+    if _is_of_this_session(pid):
+        yield pid
+        for child in _children(pid):
+            yield from _family(child)
+
+
+def _children(pid: int) -> list[int]:
     try:
         tasks = [*Path(f"/proc/{pid}/task").iterdir()]
     except OSError:
-        return
-    yield pid
-    for task in tasks:
-        for child in _read(f"{task}/children"):
-            yield from _family(int(child))
+        return []
+    return [int(child) for task in tasks for child in _read(f"{task}/children")]
 
 
 def _is_of_this_session(pid: int) -> bool:

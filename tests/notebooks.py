@@ -7,8 +7,10 @@ import json
 import re
 import shutil
 import signal
+import socket
 import time
 import uuid
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +125,14 @@ class Server:
         self._api.close()
         if self.command.process.poll() is None:
             self.command.signal(number)
-        self.command.end()
+        wait_for(self._has_ended, f"the end of the server\n{self.command.stderr}")
+
+    def _has_ended(self) -> bool:
+        # Some systems hand the signal to another thread. The server's main thread hears of it at
+        # its loop's next event: tornado sets no wakeup descriptor.
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", int(self.url.rpartition(":")[2])), 1).close()
+        return self.command.process.poll() is not None
 
 
 class Notebook:

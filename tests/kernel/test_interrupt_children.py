@@ -115,6 +115,38 @@ finally:
     running.drop_clients()
 
 
+def test_a_shell_that_is_just_starting_its_command(running: LiveHost) -> None:
+    """It has its SIGINT, and waits for the command that it starts in the next moment."""
+    if running.mode == "thread":
+        pytest.skip("there os.system may begin behind the interrupt, which it does not hear of")
+    client = running.client()
+    for _ in range(20):
+        request = busy(client, SAY + "import os; os.system('sleep 95.1; echo x')")
+        control(client, "interrupt_request")
+        assert finish(client, request).ename == "KeyboardInterrupt"
+    wait_for(lambda: not sleepers(running, "95.1"), "the end of the commands")
+    running.drop_clients()
+
+
+def test_a_stopped_process_stays_stopped(running: LiveHost) -> None:
+    """As a terminal's Ctrl-C leaves it."""
+    client = running.client()
+    code = f"""
+import signal, subprocess, time
+child = subprocess.Popen(["sleep", "95.2"])
+child.send_signal(signal.SIGSTOP)
+{SAY}while True: time.sleep(0.05)
+"""
+    request = busy(client, code)
+    [child] = sleepers(running, "95.2")
+    wait_for(lambda: child.status() == psutil.STATUS_STOPPED, "the stop")
+    control(client, "interrupt_request")
+    assert finish(client, request).ename == "KeyboardInterrupt"
+    assert child.status() == psutil.STATUS_STOPPED
+    value(client, "child.kill(); child.wait(); None")
+    running.drop_clients()
+
+
 def test_what_an_earlier_cell_has_started_goes_on(running: LiveHost) -> None:
     client = running.client()
     value(client, "import subprocess; server = subprocess.Popen(['sleep', '92.1'])")

@@ -52,6 +52,17 @@ def test_a_whole_life_is_measured() -> None:
         assert row["idle"] >= 0
 
 
+def test_two_versions_are_compared() -> None:
+    """Here this one with itself."""
+    options = ("--before", sys.executable, "--hosts", "python", "--blocks", "2", "--count", "2")
+    command = [sys.executable, str(FOLDER / "compare.py"), *options, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    [row] = json.loads(done.stdout)["rows"]
+    assert row["key"] == "python"
+    assert min(value for name, value in row.items() if name not in {"key", "quartiles"}) > 0
+
+
 def test_the_machine_is_described_and_not_named(result: dict[str, Any]) -> None:
     facts = result["facts"]
     assert {"cores", "hostkernel", "ipykernel", "pyzmq"} <= facts.keys()

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import zmq
 from ipykernel.ipkernel import IPythonKernel
 from IPython.core.error import StdinNotImplementedError
 from traitlets import Any as AnyTrait
@@ -69,10 +70,13 @@ class HostIPythonKernel(IntakeKernel):
         return late or not self._idle.is_set()
 
     def _tell_that_the_host_is_busy(self, header: Mapping[str, Any]) -> None:
-        if not self._idle.is_set():  # It waits for another cell, as in any kernel.
+        # It waits for another cell, as in any kernel; or it is given up.
+        if not self._idle.is_set() or self._gives_up:
             return
         name = self.owner.host.name
-        self._tell(f"{name} is busy: this cell runs when it is free again.\n", {"header": header})
+        text = f"{name} is busy: this cell runs when it is free again.\n"
+        with suppress(zmq.ZMQError):  # this moment the kernel is closed
+            self._tell(text, {"header": header})
 
     @property
     def running(self) -> frozenset[object]:

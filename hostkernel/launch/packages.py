@@ -11,10 +11,10 @@ import importlib.util
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections import deque
 from contextlib import contextmanager, suppress
@@ -194,12 +194,17 @@ class _Builder:
         """A folder that becomes ``target`` only once it is finished."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._clear_away()
-        with tempfile.TemporaryDirectory(prefix=".part-", dir=self.folder) as name:
-            unfinished = Path(name, "site-packages")
+        # Named before it is made: a Ctrl-C in between leaves nothing, unlike in tempfile.
+        part = self.folder / f".part-{secrets.token_hex(8)}"
+        unfinished = part / "site-packages"
+        try:
+            part.mkdir(mode=0o700)
             unfinished.mkdir()
             yield unfinished
             if not target.is_dir():  # Another start may have been quicker.
                 unfinished.rename(target)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
 
     def _clear_away(self) -> None:
         """Remove what a start has left that was killed."""

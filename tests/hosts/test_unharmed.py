@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from queue import Empty
 from typing import TYPE_CHECKING
 
 import psutil
@@ -213,7 +214,11 @@ def test_what_a_cells_function_prints_in_the_hosts_time_is_the_cells(
     request = client.execute(f"say = lambda: print('of the cell')\n{HOST_PRINTS[kind]}")
     text = ""
     while "of the cell" not in text:
-        message = client.get_iopub_msg(timeout=SECONDS)
+        try:
+            message = client.get_iopub_msg(timeout=SECONDS)
+        except Empty:
+            state = value(client, "import sys; vars(sys.stdout)")
+            pytest.fail(f"nothing came; the console: {each.output[before:]!r}; now: {state}")
         if message["parent_header"].get("msg_id") == request:
             text += message["content"].get("text", "")
     assert "of the cell" not in each.output[before:]

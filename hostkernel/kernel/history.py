@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +75,8 @@ class HostHistory(HistoryManager):
                 self._write_later(self._cells_loop(), _LATER)
 
     def _write_later(self, loop: IOLoop, seconds: float) -> None:
-        timer = loop.call_later(seconds, self._write_if_quiet, loop)
+        # In the context of the cell it would be a callback of that cell's, and run as one.
+        timer = Context().run(loop.call_later, seconds, self._write_if_quiet, loop)
         self._cancel_write = partial(loop.remove_timeout, timer)
 
     def _write_if_quiet(self, loop: IOLoop) -> None:

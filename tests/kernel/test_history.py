@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hosts.runs import wait_for
 from IPython.core.interactiveshell import InteractiveShellABC
-from kernel.live import value
+from kernel.live import finish, value
 
 from hostkernel.kernel import history
 from hostkernel.kernel.history import HostHistory
@@ -93,6 +93,19 @@ def test_behind_a_fork_it_goes_on(unhurried: HostHistory, tmp_path: Path) -> Non
     assert unhurried.save_thread.is_alive()
     unhurried.end_session()
     assert written(tmp_path / "history.sqlite") == ["first", "second"]
+
+
+def test_to_write_it_later_is_no_step_of_the_cell(host: LiveHost) -> None:
+    """What a newer cell's function prints would be shown under the older cell."""
+    host.do("class Fragile(LiveHost): undisturbed = True")
+    host.start("host=Fragile")
+    client = host.client()
+    value(client, "1")
+    newest = client.execute("kept = 'by the newest'")
+    finish(client, newest)
+    place = host.do("str(manager._embedding.kernel.shell.history_manager.hist_file)")
+    wait_for(lambda: "kept = 'by the newest'" in written(place), "the cell in the history")
+    assert host.do("manager._embedding.threads.latest['msg_id']") == newest
 
 
 @pytest.mark.parametrize("undisturbed", [False, True])

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from IPython.core.history import HistoryManager
 
 from .clock import monotonic, sleep
+from .publishing import SETTLE
 
 if TYPE_CHECKING:
     import sqlite3
@@ -27,7 +28,6 @@ __all__ = ["HostHistory"]
 _LATER = 0.05
 _LATEST = 1.0  # seconds that cells which follow each other may put it off
 _PATIENCE = 10.0  # seconds that an undisturbed cell waits for earlier ones to be written
-_SETTLE = 0.0003  # seconds that the writing thread needs to go back to sleep
 
 
 class HostHistory(HistoryManager):
@@ -92,7 +92,7 @@ class HostHistory(HistoryManager):
             if self.save_thread is not None and self.save_thread.is_alive():
                 self._written.wait(_PATIENCE)
             self._written.set()  # whatever became of the thread: no further cell waits for it
-            sleep(_SETTLE)
+            sleep(SETTLE)
 
     def _write_now(self) -> None:
         self._cancel_write = None

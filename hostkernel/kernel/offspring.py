@@ -71,7 +71,8 @@ class Offspring:
         return self._is_known and self._changed_at - before > _FORK
 
     def _children(self, thread: int) -> set[int]:
-        if not _has_children():  # most often, and quicker to ask
+        # Most often there are none, and that is quicker to ask, where it can be asked.
+        if not self._is_known or not _has_children():
             return set()
         return {*map(int, _read(f"{_TASKS}/{thread}/children"))}
 
@@ -100,6 +101,8 @@ class Offspring:
             processes: parents first: a shell whose command ends goes on with the next.
             insists: end them, and those that have caught or ignored an earlier one.
         """
+        if not self._is_known:
+            return
         if insists:  # their parents may be gone by now
             self._told = [*processes, *(pid for pid in self._told if pid not in processes)]
             _send(signal.SIGKILL, self._told)
@@ -111,6 +114,8 @@ class Offspring:
 
         Not to what an interrupted process starts: it may be the cleanup of a script.
         """
+        if not self._is_known:
+            return
         late = [*self._started().difference(self._told)]
         if insists:
             late = [process for pid in late for process in _family(pid)]

@@ -15,10 +15,10 @@ from .sockets import read_news
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["PubThread"]
+__all__ = ["SETTLE", "PubThread"]
 
 _PATIENCE = 10.0  # seconds that an undisturbed cell waits for its output to be sent
-_SETTLE = 0.0003  # seconds that the sending thread needs to go back to sleep
+SETTLE = 0.0003  # seconds that a thread which was waited for needs to go back to sleep
 
 
 class PubThread(IOPubThread):
@@ -107,4 +107,4 @@ class PubThread(IOPubThread):
 
         super().schedule(call)
         done.wait(_PATIENCE)
-        sleep(_SETTLE)
+        sleep(SETTLE)

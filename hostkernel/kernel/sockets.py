@@ -47,22 +47,20 @@ class SharedSocket(zmq.Socket[bytes]):
         with self.lock:
             return super().get(option)
 
-    def send_multipart(
-        self,
-        msg_parts: Sequence[Any],
-        flags: int = 0,
-        copy: bool = True,
-        track: bool = False,
-        **_: Any,
+    def send_multipart(  # type: ignore[override]  # copy and track are among the keywords
+        self, msg_parts: Sequence[Any], flags: int = 0, **kwargs: Any
     ) -> Any:
         """Original, one thread at a time, and it makes a new enum member for each of the parts.
 
-        A short cell is answered with 28 of them.
+        A short cell is answered with 28 of them, which are bytes. The original looks at what is
+        not, so that no half of a message is sent.
         """
         with self.lock:
+            if any(type(part) is not bytes for part in msg_parts):
+                return super().send_multipart(msg_parts, flags, **kwargs)
             for part in msg_parts[:-1]:
-                self.send(part, _MORE | flags, copy=copy, track=track)
-            return self.send(msg_parts[-1], flags, copy=copy, track=track)
+                self.send(part, _MORE | flags, **kwargs)
+            return self.send(msg_parts[-1], flags, **kwargs)
 
     def recv_multipart(self, *args: Any, **kwargs: Any) -> Any:
         """Original, one thread at a time."""

@@ -19,9 +19,9 @@ import mathutils
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-K = TypeVar("K")
-
 __all__ = ["Owners", "is_a", "is_dead", "is_of_interest", "is_part", "of_interest", "parts"]
+
+K = TypeVar("K")
 
 _ID = bpy.types.ID  # Each look into bpy.types is a search.
 _STRUCT = bpy.types.bpy_struct

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import psutil
@@ -10,8 +13,11 @@ import pytest
 from hosts.runs import wait_for
 from kernel.live import MODES, LiveHost, busy, control, finish, value
 
+from hostkernel.kernel import offspring
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="elsewhere the system does not say which thread started what"
@@ -145,6 +151,24 @@ child.send_signal(signal.SIGSTOP)
     assert child.status() == psutil.STATUS_STOPPED
     value(client, "child.kill(); child.wait(); None")
     running.drop_clients()
+
+
+def test_where_the_system_does_not_say_it_is_not_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Windows and macOS, which lack some of these names; a fake, since neither can run here."""
+    monkeypatch.setattr(offspring, "_TASKS", str(tmp_path))
+    monkeypatch.delattr(os, "waitid")
+    for name in ("SIGCONT", "SIGKILL", "SIGSTOP"):
+        monkeypatch.delattr(signal, name)
+    none = offspring.Offspring(lambda: [threading.current_thread()])
+    none.cell_begins()
+    none.step_begins()
+    assert none.living() == []
+    for insists in (False, True):
+        none.interrupt([], insists=insists)
+        none.interrupt_late(insists)
+    none.step_ends()
 
 
 def test_what_an_earlier_cell_has_started_goes_on(running: LiveHost) -> None:

@@ -239,3 +239,19 @@ def test_a_cell_leaves_it_to_the_thread(each_host: LiveHost) -> None:
     assert value(client, "type(get_ipython().kernel.shell_stream.socket).__name__") == (
         "'SharedSocket'"
     )
+
+
+def test_no_half_of_a_message_is_sent() -> None:
+    """What cannot be sent is found before the first part is gone."""
+    with zmq.Context() as context:
+        near = context.socket(zmq.PAIR, socket_class=SharedSocket)
+        far = context.socket(zmq.PAIR)
+        with near, far:
+            near.bind("inproc://parts")
+            far.connect("inproc://parts")
+            with pytest.raises(TypeError, match="buffer interface"):
+                near.send_multipart([b"first", object()])
+            near.send_multipart([b"whole", memoryview(b"of"), zmq.Frame(b"parts")])
+            assert far.recv_multipart() == [b"whole", b"of", b"parts"]
+            near.send_multipart([b"only", b"bytes"], zmq.NOBLOCK)
+            assert far.recv_multipart() == [b"only", b"bytes"]

@@ -39,6 +39,10 @@ _pack = Session.pack.default_value
 _encoder = json.JSONEncoder(default=json_default, ensure_ascii=False, allow_nan=False)
 
 
+class _Packed(bytes):
+    """A part of a message that has been packed before."""
+
+
 def pack(content: object) -> bytes:
     """Original: fails at half a surrogate pair, which a client's text may well hold.
 
@@ -46,6 +50,8 @@ def pack(content: object) -> bytes:
     """
     if type(content) is dict and not content:
         return b"{}"
+    if type(content) is _Packed:
+        return content
     with suppress(TypeError, ValueError):
         return _encoder.encode(content).encode(errors="surrogateescape")
     # Out of reach of the error: what is raised from here on must not name it.
@@ -70,7 +76,22 @@ class HostSession(Session):
         self._remembering = threading.Lock()
         self._answered: deque[str] = deque(maxlen=_LATEST)
         self._latest = _Latest()
+        self._parent: tuple[object, object, _Packed] = (None, None, _Packed())
         super().__init__(**kwargs)
+
+    def serialize(self, msg: dict[str, Any], ident: Any = None) -> list[bytes]:
+        """Original: packs the header of a request anew with each message that answers it."""
+        if msg["parent_header"] and self.pack is pack:  # a configuration may set another
+            msg = msg | {"parent_header": self._packed(msg["parent_header"])}
+        parts: list[bytes] = super().serialize(msg, ident)
+        return parts
+
+    def _packed(self, header: Mapping[str, Any]) -> _Packed:
+        found, copy, packed = self._parent
+        if found is not header or copy != header:
+            packed = _Packed(pack(header))
+            self._parent = (header, dict(header), packed)  # at once, for all threads
+        return packed
 
     def send(self, stream: Any, kind: Any, *args: Any, **kwargs: Any) -> Any:
         """Original; and what is answered is noted."""

@@ -237,7 +237,7 @@ class HostIPythonKernel(IntakeKernel):
         """Original: an interrupt at the cell's very edge leaves the request unanswered."""
         if self.owner.interrupter.here:
             self.shell.asked_script = Script.asked_for(self.get_parent("shell"))
-            self.shell.transformed = {}
+            self.shell.expect_cell()
         try:
             with self.owner.interrupter.shielded(False):
                 reply: dict[str, Any] = await super().do_execute(code, *args, **kwargs)

@@ -6,6 +6,7 @@ when this was written, so that an upgrade that changes them is noticed.
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from contextlib import ExitStack, contextmanager
@@ -126,8 +127,8 @@ class HostDisplayPublisher(ZMQDisplayPublisher):
 class HostShell(ScriptShell):
     """The shell that runs cells."""
 
-    transformed: dict[str, str] | None = None
-    """Source in Python of what is about to run, by what was asked for; None once it runs."""
+    _transformed: dict[str, str] | None = None  # the source of what is about to run, in Python
+    _awaits: dict[str, bool] | None = None  # and whether it awaits something
 
     displayhook_class = Type(HostDisplayHook)
     display_pub_class = Type(HostDisplayPublisher)
@@ -268,13 +269,26 @@ class HostShell(ScriptShell):
 
     system = system_piped
 
+    def expect_cell(self) -> None:
+        """A client's cell is next: ipykernel and IPython ask the same of it, each in turn."""
+        self._transformed, self._awaits = {}, {}
+
     def transform_cell(self, raw_cell: str) -> str:
-        """Original, once for each request: ipykernel and IPython ask for the same cell."""
-        if self.transformed is None:
+        """Original, once for each request."""
+        if self._transformed is None:
             return str(super().transform_cell(raw_cell))
-        if raw_cell not in self.transformed:
-            self.transformed[raw_cell] = super().transform_cell(raw_cell)
-        return self.transformed[raw_cell]
+        if raw_cell not in self._transformed:
+            self._transformed[raw_cell] = super().transform_cell(raw_cell)
+        return self._transformed[raw_cell]
+
+    def should_run_async(self, raw_cell: str, **kwargs: Any) -> bool:
+        """Original, which compiles the cell, once for each request."""
+        source = kwargs.get("transformed_cell")
+        if self._awaits is None or source is None or kwargs.get("preprocessing_exc_tuple"):
+            return super().should_run_async(raw_cell, **kwargs)
+        if source not in self._awaits:
+            self._awaits[source] = super().should_run_async(raw_cell, **kwargs)
+        return self._awaits[source]
 
     def run_cell(self, *args: Any, **kwargs: Any) -> Any:
         """As upstream; the loop that ``%autoawait`` chooses finds no wakeup descriptor of ours."""
@@ -286,7 +300,7 @@ class HostShell(ScriptShell):
         owner = self._owner
         if not owner.interrupter.here:  # In a subshell, as in a stock kernel.
             return await super().run_cell_async(raw_cell, *args, **kwargs)
-        self.transformed = None
+        self._transformed = self._awaits = None
         if not kwargs.get("silent"):
             self.kernel.tell_that_it_shares()
         owner.cell_begins(raw_cell)
@@ -372,6 +386,12 @@ class HostShell(ScriptShell):
             return {}
         with self.step():
             return super().user_expressions(expressions)
+
+
+# ipykernel asks for it at each cell, which takes as long as to run a short one.
+HostShell.run_cell_async.__signature__ = inspect.signature(  # type: ignore[attr-defined]
+    HostShell.run_cell_async
+)
 
 
 def only_for_session(threads: Threads) -> Callable[[Any], Any]:

@@ -66,9 +66,8 @@ _HOLDERS = (
     type(reversed([])),
     type(iter(mathutils.Vector())),
 )
-# Most of a namespace: each cell adds its source to it.
 _PLAIN = frozenset(
-    map(id, (bool, bytes, float, int, str, type, type(None), types.FunctionType, types.ModuleType))
+    map(id, (bool, bytes, float, int, type, type(None), types.FunctionType, types.ModuleType))
 )
 _MOST_KNOWN = 512
 _DEEP = 3
@@ -94,11 +93,15 @@ def is_of_interest(value: object) -> bool:
 
 
 def of_interest(names: dict[K, Any]) -> list[tuple[K, Any]]:
-    """The items of ``names`` whose values are of interest; quick, also among thousands."""
+    """The items of ``names`` whose values are of interest; quick, also among thousands.
+
+    Most are strings, since IPython keeps the source of each cell as a name, and each call here
+    counts for each of them.
+    """
     return [
         (name, value)
         for name, value in names.items()
-        if id(type(value)) not in _PLAIN and is_of_interest(value)
+        if type(value) is not str and id(type(value)) not in _PLAIN and is_of_interest(value)
     ]
 
 

@@ -170,6 +170,7 @@ READ = {
     "jupyter_client.connect:ConnectionFileMixin._ip_default": ("d3be9cf22ac9",),
     "jupyter_client.connect:ConnectionFileMixin._session_default": ("4b99e9d61a0e",),
     "jupyter_client.session:Session.send": ("6f01ce60f8b2",),
+    "jupyter_client.session:Session.serialize": ("2e9ccc402921",),
     "jupyter_client.session:Session.recv": ("21cccc6133f4",),
     "jupyter_client.session:Session.__init__": ("b84e001d8938",),
     "jupyter_client.session:Session._add_digest": ("bdc83dbb1ade",),

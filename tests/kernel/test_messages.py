@@ -72,3 +72,25 @@ def test_a_forged_message_is_no_known_one() -> None:
     forged = [*genuine[:-1], zmq.Frame(b'{"code": "2"}')]
     with pytest.raises(ValueError, match="Invalid Signature"):
         read(session, forged)
+
+
+def parent_frames(session: Session, header: dict[str, Any]) -> Any:
+    """How an answer to a request with this header tells of it."""
+    message = session.msg("status", {"execution_state": "busy"}, parent=header)
+    return session.unpack(session.serialize(message)[3])
+
+
+def test_each_answer_has_the_header_of_its_request() -> None:
+    session = HostSession(key=b"key")
+    one, two = (session.msg("execute_request")["header"] for _ in range(2))
+    for header in (one, one, two, one):
+        assert parent_frames(session, header)["msg_id"] == header["msg_id"]
+    one["msg_id"] = "changed in place"
+    assert parent_frames(session, one)["msg_id"] == "changed in place"
+
+
+def test_another_packer_of_the_users_packs_all() -> None:
+    session = HostSession(packer="pickle", unpacker="pickle")
+    header = session.msg("execute_request")["header"]
+    for _ in range(2):
+        assert parent_frames(session, header)["msg_id"] == header["msg_id"]

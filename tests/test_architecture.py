@@ -112,10 +112,10 @@ def test_imports_go_down_the_layers():
 
 
 def test_the_layering_test_can_fail():
-    assert _breaks_layers("hostkernel.kernel.app", "hostkernel.launch.orders")
+    assert _breaks_layers("hostkernel.kernel.ipython.app", "hostkernel.launch.orders")
     assert _breaks_layers("hostkernel.cli.run", "hostkernel.kernel.manager")
     assert _breaks_layers("hostkernel.host", "hostkernel.config")
-    assert _breaks_layers("hostkernel.launch.bootstrap", "hostkernel.kernel.app")
+    assert _breaks_layers("hostkernel.launch.bootstrap", "hostkernel.kernel.ipython.app")
     assert _breaks_layers("hostkernel.plugins.registry", "hostkernel")
     source = "def f():\n    from ..kernel import manager\n    from . import child\n"
     found = imports(ast.parse(source), "hostkernel.launch.starter", is_package=False)
@@ -131,11 +131,46 @@ def test_the_one_exception_is_deferred():
             assert pair[1] not in list(imports(node, pair[0], is_package=False))
 
 
-def test_only_the_kernel_imports_ipykernel():
+# What each room of the kernel may import of the others; the modules beside them may import all.
+ROOMS = {
+    "base": {"base"},
+    "guest": {"base", "guest"},
+    "process": {"base", "process"},
+    "ipython": {"base", "guest", "process", "ipython"},
+}
+
+
+def _room(module: str) -> str | None:
+    """The room of a module of the kernel's, None if it stands in none."""
+    below = module.removeprefix("hostkernel.kernel.").partition(".")[0]
+    return below if below in ROOMS else None
+
+
+def _leaves_room(module: str, imported: str) -> bool:
+    room = _room(module)
+    if room is None or not imported.startswith("hostkernel.kernel"):
+        return False
+    return _room(imported) not in ROOMS[room]
+
+
+def test_rooms_import_one_way():
+    assert {_room(module) for module in MODULES} == {None, *ROOMS}
+    assert [pair for pair in CORE_IMPORTS if _leaves_room(*pair)] == []
+
+
+def test_the_test_of_rooms_can_fail():
+    assert _leaves_room("hostkernel.kernel.guest.pump", "hostkernel.kernel.process.threads")
+    assert _leaves_room("hostkernel.kernel.process.native", "hostkernel.kernel.ipython.output")
+    assert _leaves_room("hostkernel.kernel.ipython.shell", "hostkernel.kernel.embedding")
+    assert not _leaves_room("hostkernel.kernel.manager", "hostkernel.kernel.guest.drivers")
+    assert not _leaves_room("hostkernel.kernel.guest.pump", "hostkernel.errors")
+
+
+def test_only_one_room_imports_ipykernel():
     users = {
         module for module, imported in CORE_IMPORTS if imported.partition(".")[0] in KERNEL_ONLY
     }
-    assert {_unit(module) for module in users} == {"kernel"}
+    assert {_room(module) for module in users} == {"ipython"}
 
 
 # What the core may name

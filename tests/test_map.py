@@ -99,7 +99,7 @@ def test_both_kinds_of_references_are_found() -> None:
         "tests/test_map.py::is_there.file",
         "tests/test_map.py::Path",
         "pyproject.toml::project",
-        "hostkernel/kernel/pump.py::Pump.no_such_method",
+        "hostkernel/kernel/guest/pump.py::Pump.no_such_method",
     ],
 )
 def test_what_is_not_there_is_missed(reference: str) -> None:
@@ -112,7 +112,7 @@ def test_what_is_not_there_is_missed(reference: str) -> None:
         "tests",
         "tests/test_map.py::ROOT",
         "hostkernel/config/models.py::KernelSettings.time_budget",
-        "hostkernel/kernel/requests.py::HostIPythonKernel.dispatch_shell",
+        "hostkernel/kernel/ipython/kernel.py::HostIPythonKernel.dispatch_shell",
     ],
 )
 def test_what_is_there_is_found(reference: str) -> None:

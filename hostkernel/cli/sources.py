@@ -22,8 +22,8 @@ class Source:
 
     Attributes:
         code: what to run.
-        script: ``argv``, ``file`` and ``folder``, as :mod:`hostkernel.kernel.scripts` reads them;
-            None for a notebook's cell, which has none of them.
+        script: ``argv``, ``file`` and ``folder``, as :mod:`hostkernel.kernel.ipython.scripts`
+            reads them; None for a notebook's cell, which has none of them.
     """
 
     code: str

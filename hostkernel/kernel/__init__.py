@@ -67,7 +67,7 @@ def restart() -> None:
 
 def current() -> HostKernelManager | None:
     """The manager of the kernel that runs in this process, None if there is none."""
-    from .life import current as running
+    from .state import current as running
 
     return running()
 

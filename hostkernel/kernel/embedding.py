@@ -11,35 +11,35 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from IPython.core.interactiveshell import InteractiveShell
-
 from hostkernel.errors import ConnectionFileError
 
-# First: it imports ipykernel in a way that leaves the host's comms alone.
-from . import comms  # noqa: F401
-from .ctrl_c import SignalHandlers
-from .descriptors import StandardDescriptors
+from .base.context import in_a_cell
 from .endings import Ending, Endings
-from .forked_output import ForkedOutput
-from .forks import Forks
-from .interpreter import Interpreter
-from .interrupt import Interrupter
-from .late_errors import LateErrors
-from .namespace import CellsAsMain
-from .native import NativeOutput
-from .offspring import Offspring
-from .origins import Origins
-from .output import flush_replaced
-from .plots import InlinePlots, gui_table
-from .private_signal import wake_signal
-from .residue import Patch, Residue
-from .root_log import RootLog
-from .session import KernelSession
-from .session_steps import SessionSteps
-from .shell import only_for_session
-from .swap import SessionNames
-from .tasks import CellTasks, in_a_cell
-from .threads import Threads
+from .guest.cell_tasks import CellTasks
+
+# First: it imports ipykernel in a way that leaves the host's comms alone.
+from .ipython import comms  # noqa: F401
+from .ipython.interpreter import Interpreter
+from .ipython.late_errors import LateErrors
+from .ipython.objects import KernelSession
+from .ipython.output import flush_replaced
+from .ipython.plots import InlinePlots, gui_table
+from .ipython.session_steps import SessionSteps
+from .ipython.shell import shell_for_session_only
+from .process.descriptors import StandardDescriptors
+from .process.ending_signals import SignalHandlers
+from .process.forked_output import ForkedOutput
+from .process.forks import Forks
+from .process.interrupt import Interrupter
+from .process.namespace import CellsAsMain
+from .process.native import NativeOutput
+from .process.offspring import Offspring
+from .process.origins import Origins
+from .process.private_signal import wake_signal
+from .process.residue import Residue
+from .process.root_log import RootLog
+from .process.swap import SessionNames
+from .process.threads import Threads
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -48,10 +48,10 @@ if TYPE_CHECKING:
     from hostkernel.host import Host, Kernel
     from hostkernel.plugins import Plugins
 
-    from .drivers import Driver
     from .endpoint import Endpoint
-    from .output import CellStream
-    from .requests import HostIPythonKernel
+    from .guest.drivers import Driver
+    from .ipython.kernel import HostIPythonKernel
+    from .ipython.output import CellStream
 
 __all__ = ["Embedding", "StopReport"]
 
@@ -68,7 +68,7 @@ class StopReport:
 
 
 class Embedding:
-    """Owns everything that a start makes; an :class:`~hostkernel.kernel.owner.Owner`.
+    """Owns everything that a start makes; an :class:`~hostkernel.kernel.ipython.services.Owner`.
 
     Made and used on the kernel's thread.
 
@@ -171,14 +171,11 @@ class Embedding:
         self._undo.callback(self._late_errors.close)
         self._furnish()
         self.residue.settle()
-        self._hide_shell()
+        hidden = shell_for_session_only(self.threads)
+        self._undo.callback(lambda: self._report.extend(filter(None, [hidden.close()])))
         self._undo.callback(self.kernel.cancel_requests)
         self._endpoint.publish(info, host=self.host.name, title=self._title())
         self._session.tell_file(str(self._endpoint.file))
-
-    def _hide_shell(self) -> None:
-        hidden = Patch(InteractiveShell, "initialized", only_for_session(self.threads))
-        self._undo.callback(lambda: self._report.extend(filter(None, [hidden.close()])))
 
     def watch_the_host(self, host_ends: Callable[[], None]) -> None:
         """Have ``host_ends`` called when the host ends, by its adapter's way and atexit."""

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from hostkernel.config.models import EndPolicy, KernelSettings
 
-    from .drivers import Driver
-    from .interrupt import Interrupter
-    from .requests import HostIPythonKernel
+    from .guest.drivers import Driver
+    from .ipython.kernel import HostIPythonKernel
+    from .process.interrupt import Interrupter
 
 __all__ = ["Ending", "Endings"]
 

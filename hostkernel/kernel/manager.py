@@ -22,13 +22,13 @@ from hostkernel.errors import (
 )
 from hostkernel.processes import is_plain_python
 
-from .ctrl_c import leave_to_forked_children, raised_by_the_program
-from .drivers import Driver, PumpedDriver, ServedDriver, SharedDriver, ThreadDriver
 from .embedding import Embedding, StopReport
 from .endings import Ending
 from .endpoint import Endpoint
-from .life import Life, State
-from .pump import never
+from .guest.drivers import Driver, PumpedDriver, ServedDriver, SharedDriver, ThreadDriver
+from .guest.pump import never
+from .process.ending_signals import leave_to_forked_children, raised_by_the_program
+from .state import Life, State
 from .vetoes import why_not_here
 
 if TYPE_CHECKING:

@@ -86,7 +86,7 @@ def _quit_loop(frame: FrameType | None) -> None:
     """Quit the QEventLoop that the cell runs, which it must have a name for."""
     kind = loaded().QEventLoop
     found: list[Any] = []
-    while frame is not None and frame.f_globals.get("__name__") != "hostkernel.kernel.pump":
+    while frame is not None and frame.f_globals.get("__name__") != "hostkernel.kernel.guest.pump":
         names = [*frame.f_locals.values()]
         found += [each for each in names if isinstance(each, kind) and each.isRunning()]
         frame = frame.f_back

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from hostkernel.kernel import signals
+from hostkernel.kernel.process import sigaction as signals
 
 __all__ = ["Ledger"]
 

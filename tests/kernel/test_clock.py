@@ -9,7 +9,7 @@ import freezegun
 import pytest
 from kernel.live import LiveHost, busy, cell, control, finish, value
 
-from hostkernel.kernel import clock
+from hostkernel.kernel.base import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

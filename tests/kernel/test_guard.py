@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import hostkernel.kernel
+import hostkernel.kernel.ipython
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -203,13 +203,13 @@ def test_it_is_what_was_read(name: str) -> None:
     found = digest(name)
     assert found in READ[name], (
         f"{name} of {distribution} {importlib.metadata.version(distribution)} is new ({found}): "
-        f"read it, compare it with what hostkernel/kernel overrides or uses of it, add the digest"
+        "read it, compare it with what hostkernel/kernel/ipython overrides or uses, add the digest"
     )
 
 
 def overridden() -> Iterator[str]:
-    """Every function of others that a class in ``hostkernel.kernel`` overrides."""
-    package = hostkernel.kernel
+    """Every function of others that a class in ``hostkernel.kernel.ipython`` overrides."""
+    package = hostkernel.kernel.ipython
     for info in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         module = importlib.import_module(info.name)
         for cls in vars(module).values():

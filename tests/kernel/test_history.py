@@ -11,8 +11,8 @@ from hosts.runs import wait_for
 from IPython.core.interactiveshell import InteractiveShellABC
 from kernel.live import finish, value
 
-from hostkernel.kernel import history
-from hostkernel.kernel.history import HostHistory
+from hostkernel.kernel.ipython import history
+from hostkernel.kernel.ipython.history import HostHistory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import pytest
 from hosts.runs import SECONDS, wait_for
 from kernel.live import LiveHost, busy, cell, control, finish, value
 
-from hostkernel.kernel.interrupt import Interrupter
+from hostkernel.kernel.process.interrupt import Interrupter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

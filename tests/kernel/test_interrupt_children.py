@@ -13,7 +13,7 @@ import pytest
 from hosts.runs import wait_for
 from kernel.live import MODES, LiveHost, busy, control, finish, value
 
-from hostkernel.kernel import offspring
+from hostkernel.kernel.process import offspring
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -203,7 +203,7 @@ def test_an_adapter_that_fails(unharmed: LiveHost, failure: str) -> None:
 def test_a_step_of_ipykernel_that_fails(unharmed: LiveHost, step: str) -> None:
     unharmed.do(
         f"""
-from hostkernel.kernel.app import HostKernelApp
+from hostkernel.kernel.ipython.app import HostKernelApp
 own = vars(HostKernelApp).get({step!r})
 def fail(*args, **kwargs): raise RuntimeError("on purpose")
 HostKernelApp.{step} = fail

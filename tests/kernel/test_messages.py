@@ -10,7 +10,7 @@ import pytest
 import zmq
 from jupyter_client.session import Session, json_packer
 
-from hostkernel.kernel.messages import HostSession, pack
+from hostkernel.kernel.ipython.wire import HostSession, pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from hostkernel.errors import WrongThreadError
-from hostkernel.kernel import pump as pump_module
-from hostkernel.kernel import waiter as waiter_module
-from hostkernel.kernel.pump import BrokenLoopError, Pump, run_loop
+from hostkernel.kernel.guest import pump as pump_module
+from hostkernel.kernel.guest import waiter as waiter_module
+from hostkernel.kernel.guest.pump import BrokenLoopError, Pump, run_loop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -168,7 +168,7 @@ def test_sockets_are_watched_where_the_selector_has_no_descriptor(
     """As on Windows, whose selector is this one. Faked: there is no Windows here."""
 
     monkeypatch.setattr(selectors, "DefaultSelector", selectors.SelectSelector)
-    spec = importlib.util.find_spec("hostkernel.kernel.pump")
+    spec = importlib.util.find_spec("hostkernel.kernel.guest.pump")
     assert spec is not None
     assert spec.loader is not None
     windows = importlib.util.module_from_spec(spec)

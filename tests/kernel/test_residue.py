@@ -230,7 +230,7 @@ def test_cycles_leave_nothing_behind(each_host: LiveHost) -> None:
     host.do(
         """
 import gc, weakref
-from hostkernel.kernel.app import HostKernelApp
+from hostkernel.kernel.ipython.app import HostKernelApp
 from ledger import Ledger
 before = Ledger()
 """

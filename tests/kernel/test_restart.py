@@ -221,7 +221,7 @@ def test_a_restart_that_fails_leaves_a_kernel_that_says_so(host: LiveHost) -> No
     client = host.client()
     host.do(
         """
-from hostkernel.kernel.app import HostKernelApp
+from hostkernel.kernel.ipython.app import HostKernelApp
 own = HostKernelApp.init_extensions
 def fail(self): raise RuntimeError("on purpose")
 HostKernelApp.init_extensions = fail

@@ -15,9 +15,9 @@ from kernel.live import value
 from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
 
-from hostkernel.kernel.app import _cancel_tasks
-from hostkernel.kernel.publishing import PubThread
-from hostkernel.kernel.sockets import Replies, SharedSocket
+from hostkernel.kernel.ipython.app import _cancel_tasks
+from hostkernel.kernel.ipython.iopub import PubThread
+from hostkernel.kernel.ipython.sockets import Replies, SharedSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

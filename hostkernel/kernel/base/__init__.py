@@ -1,0 +1,1 @@
+"""What the other rooms stand on: the clock, one patched attribute, marks on frames, contexts."""

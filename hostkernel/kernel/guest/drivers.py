@@ -1,0 +1,446 @@
+"""The four ways to drive the kernel's asyncio loop.
+
+=========  ====================================  =======================================
+mode       when                                  who runs the loop
+=========  ====================================  =======================================
+pumped     the host owns the main loop           slices on the host's main thread
+shared     asyncio already runs on this thread   the host's own asyncio loop
+served     the host has no loop                  ``serve()``, until the kernel stops
+thread     plain Python with a busy main thread  a thread of ours
+=========  ====================================  =======================================
+
+A *step* is anything the loop calls: a cell, a callback, a task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+from hostkernel.host.entry import guarded, note_stray
+from hostkernel.kernel.base.clock import monotonic
+from hostkernel.kernel.base.patch import Patch
+
+from .cell_tasks import contained
+from .pump import BrokenLoopError, Pump, PumpSelector, never, outer_loop_aside, run_loop
+from .session_loop import Session, SessionLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+
+    from hostkernel.host import HostLoop
+
+__all__ = ["Driver", "PumpedDriver", "ServedDriver", "SharedDriver", "ThreadDriver"]
+
+log = logging.getLogger("hostkernel.kernel")
+
+
+class Driver(ABC):
+    """One way to drive the kernel. ``loop`` is the asyncio loop that the kernel lives on."""
+
+    mode: str
+    loop: asyncio.AbstractEventLoop
+    thread: int
+    _closing = False
+
+    @property
+    def here(self) -> bool:
+        """Whether the caller is on the kernel's thread."""
+        return threading.get_ident() == self.thread
+
+    @property
+    @abstractmethod
+    def in_step(self) -> bool:
+        """Whether the caller is inside a step of a loop that is the kernel's own."""
+
+    @property
+    def step_seconds(self) -> float:
+        """For how long the step has lasted that runs now. Any thread.
+
+        0 where the loop waits, or where a step may be the host's own.
+        """
+        return 0.0
+
+    def join_session(self, session: Session) -> Callable[[], object]:
+        """Run what descends from cells as steps of the session, as far as the loop allows.
+
+        Returns:
+            A function that ends it.
+        """
+        loop = self.loop
+        if isinstance(loop, SessionLoop):
+            loop.session = session
+        return lambda: None
+
+    @property
+    def plumbing(self) -> Iterable[str]:
+        """The modules whose functions the host's loop calls, to have the kernel run."""
+        return ()
+
+    def turn_inside(self) -> None:
+        """Have the host's loop take a turn, also a nested one inside of a cell. Any thread."""
+
+    def turned_inside(self, since: float) -> bool:  # noqa: ARG002
+        """Whether it has had one inside of a cell since that moment."""
+        return False
+
+    @abstractmethod
+    def run(self, function: Callable[[], None]) -> None:
+        """Call ``function`` on the kernel's thread with :attr:`loop` running; wait for it."""
+
+    @abstractmethod
+    def defer(self, function: Callable[[], None]) -> None:
+        """Call ``function`` soon, on the kernel's thread, outside any step. Any thread.
+
+        Does nothing once the driver is being closed.
+        """
+
+    def apart(self, function: Callable[[], None]) -> None:
+        """Call ``function`` on the kernel's thread, outside any step; wait for it."""
+        function()
+
+    def settle(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        """Run the loop, on the kernel's thread and outside any step, until this is done."""
+        with outer_loop_aside():
+            task = self.loop.create_task(coroutine)
+            task.add_done_callback(lambda _: self.loop.stop())
+            # Others stop the loop too, to have something done apart.
+            while not task.done():
+                self.loop.run_forever()
+            task.result()
+
+    async def fresh_turn(self) -> None:
+        """Wait for a turn of the host's loop that nobody else has had this way.
+
+        The host looks to its windows and files between two turns, not within one.
+        """
+
+    @property
+    def sleeps(self) -> bool:
+        """Whether the host sleeps in C, and a signal cuts that sleep short."""
+        return False
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether what runs the loop is there. Any thread."""
+        return True
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the host was asked for a turn a while ago and gave none. Any thread."""
+        return False
+
+    def look_after(self) -> None:
+        """Revive what asks the host for turns, should it have died. Any thread."""
+
+    def start(self, send_wake: Callable[[], None]) -> None:
+        """Begin to run the loop, now that the kernel is set up. Where :meth:`run` was called.
+
+        Args:
+            send_wake: cuts a sleep of the kernel's thread short.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop running the loop. On the kernel's thread, outside any step."""
+
+    def _leave(self, deferred: deque[Callable[[], None]]) -> None:
+        if deferred and not self._closing:
+            self.loop.stop()
+
+    def _close_own_loop(self) -> None:
+        self._closing = True
+        self.loop.set_exception_handler(_tell_of_failures)
+        self.settle(_cancel_all(self.loop))
+        self.settle(self.loop.shutdown_asyncgens())
+        self.loop.close()
+
+
+def _seconds_since(moment: float | None) -> float:
+    return 0.0 if moment is None else monotonic() - moment
+
+
+async def _as_coroutine(function: Callable[[], None]) -> None:
+    function()
+
+
+def _tell_of_failures(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    # Requests that still wait are cancelled, and upstream looks for their results.
+    if not isinstance(context.get("exception"), asyncio.CancelledError):
+        loop.default_exception_handler(context)
+
+
+async def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    tasks = asyncio.all_tasks(loop) - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=1)
+
+
+class PumpedDriver(Driver):
+    """The host owns the main loop; the kernel runs in slices of it.
+
+    Args:
+        host_loop: the host's loop.
+        budget: seconds that one slice may take.
+    """
+
+    mode = "pumped"
+
+    def __init__(self, host_loop: HostLoop, budget: float) -> None:
+        self._host_loop = host_loop
+        self._send_wake: Callable[[], None]
+        self._pump = Pump(budget, polled=host_loop.polled)
+        self.loop = self._pump.loop
+        self.thread = self._pump.thread
+
+    @property
+    def in_step(self) -> bool:
+        return self._pump.ticking and self.here
+
+    @property
+    def step_seconds(self) -> float:
+        return _seconds_since(self._pump.selector.busy_since) if self._pump.ticking else 0.0
+
+    def join_session(self, session: Session) -> Callable[[], object]:
+        self._pump.selector.nested = lambda: session.inside
+        return super().join_session(session)
+
+    def run(self, function: Callable[[], None]) -> None:
+        self.settle(_as_coroutine(function))
+
+    @property
+    def sleeps(self) -> bool:
+        return self._host_loop.sleeps
+
+    @property
+    def is_alive(self) -> bool:
+        return self._pump.is_alive
+
+    @property
+    def is_overdue(self) -> bool:
+        return self._pump.is_overdue
+
+    def look_after(self) -> None:
+        self._pump.look_after()
+
+    async def fresh_turn(self) -> None:
+        await self._pump.fresh_slice()
+
+    @property
+    def plumbing(self) -> Iterable[str]:
+        loops = (cls.__module__ for cls in type(self._host_loop).__mro__[:-1])
+        return {Pump.__module__, guarded.__module__, *loops}
+
+    def turn_inside(self) -> None:
+        if self._pump.ticking:
+            self._wake()
+
+    def turned_inside(self, since: float) -> bool:
+        return self._pump.reentered_at > since
+
+    def start(self, send_wake: Callable[[], None]) -> None:
+        self._send_wake = send_wake
+        self._host_loop.start(self._pump.tick)
+        self._pump.start(self._wake)
+
+    def _wake(self) -> None:
+        try:
+            self._host_loop.wake()
+            if self._host_loop.sleeps and not self._pump.ticking:
+                self._send_wake()
+        except Exception:
+            log.exception("the host's loop cannot be woken")
+
+    def defer(self, function: Callable[[], None]) -> None:
+        if self._closing:
+            return
+        self._pump.after_slice.append(function)
+        self.loop.call_soon_threadsafe(self._leave, self._pump.after_slice)
+
+    def close(self) -> None:
+        self._pump.close()
+        try:
+            self._host_loop.stop()
+        finally:
+            self._close_own_loop()
+
+
+class ServedDriver(Driver):
+    """The host has no loop: :meth:`serve` is it."""
+
+    mode = "served"
+
+    def __init__(self) -> None:
+        self._selector = PumpSelector()
+        self.loop = SessionLoop(self._selector)
+        self.thread = threading.get_ident()
+        self._deferred: deque[Callable[[], None]] = deque()
+        self._stepping = False
+
+    @property
+    def in_step(self) -> bool:
+        return self._stepping and self.here
+
+    @property
+    def step_seconds(self) -> float:
+        return _seconds_since(self._selector.busy_since) if self._stepping else 0.0
+
+    def run(self, function: Callable[[], None]) -> None:
+        self.settle(_as_coroutine(function))
+
+    def serve(self, ends: Callable[[BaseException], bool] = never) -> None:
+        """Run the loop until the kernel is stopped.
+
+        Args:
+            ends: whether an exception may end it before, and be raised.
+        """
+        while not self.loop.is_closed():
+            try:
+                self._serve_once(ends)
+            except BrokenLoopError:
+                raise
+            except BaseException as error:
+                if self.loop.is_closed() or ends(error):
+                    raise
+                note_stray(error)
+
+    def _serve_once(self, ends: Callable[[BaseException], bool]) -> None:
+        self._stepping = True
+        try:
+            run_loop(self.loop, ends)
+        finally:
+            self._stepping = False
+        while self._deferred:
+            self._run_apart(self._deferred.popleft())
+
+    @staticmethod
+    def _run_apart(function: Callable[[], None]) -> None:
+        try:
+            function()
+        except Exception:
+            log.exception("an action between two steps failed; the kernel goes on")
+
+    def defer(self, function: Callable[[], None]) -> None:
+        if self._closing:
+            return
+        self._deferred.append(function)
+        self.loop.call_soon_threadsafe(self._leave, self._deferred)
+
+    def close(self) -> None:
+        self._close_own_loop()
+
+
+class ThreadDriver(Driver):
+    """The main thread is busy with the program's own work: the kernel gets its own thread."""
+
+    mode = "thread"
+
+    def __init__(self) -> None:
+        made = threading.Event()
+        self._thread = threading.Thread(
+            target=self._body, args=(made,), name="hostkernel", daemon=True
+        )
+        self._thread.start()
+        made.wait()
+        self.loop = self._served.loop
+        self.thread = self._served.thread
+
+    def _body(self, made: threading.Event) -> None:
+        self._served = ServedDriver()
+        made.set()
+        self._served.serve()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
+    def in_step(self) -> bool:
+        return self._served.in_step
+
+    @property
+    def step_seconds(self) -> float:
+        return self._served.step_seconds
+
+    def run(self, function: Callable[[], None]) -> None:
+        asyncio.run_coroutine_threadsafe(_as_coroutine(function), self.loop).result()
+
+    def defer(self, function: Callable[[], None]) -> None:
+        self._served.defer(function)
+
+    def apart(self, function: Callable[[], None]) -> None:
+        if self.here:
+            function()
+            return
+        done = threading.Event()
+
+        def call() -> None:
+            try:
+                function()
+            finally:
+                done.set()
+
+        self.defer(call)
+        done.wait()
+
+    def close(self) -> None:
+        self._served.close()
+
+    def join(self) -> None:
+        """Wait for the thread to end; does nothing on the thread itself."""
+        if not self.here:
+            self._thread.join()
+
+
+class SharedDriver(Driver):
+    """The host runs asyncio on this thread: the kernel joins that loop and never stops it."""
+
+    mode = "shared"
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.thread = threading.get_ident()
+
+    @property
+    def in_step(self) -> bool:
+        return False
+
+    def join_session(self, session: Session) -> Callable[[], object]:
+        # The loop is the host's, which may have a class of its own: only errors are looked at,
+        # unless a cell has set a handler for them.
+        before = self.loop.get_exception_handler()
+
+        def watch(handle_error: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
+            def watching(context: dict[str, Any]) -> None:
+                own = self.loop.get_exception_handler() is not before
+                if own or not session.told(context):
+                    handle_error(context)
+
+            return watching
+
+        patches = ExitStack()
+        patches.callback(Patch(self.loop, "call_exception_handler", watch).close)
+        patches.callback(Patch(self.loop, "create_task", contained).close)
+        return patches.close
+
+    def run(self, function: Callable[[], None]) -> None:
+        # A context of its own: the kernel's context variables must not leak into the host's.
+        contextvars.copy_context().run(function)
+
+    def defer(self, function: Callable[[], None]) -> None:
+        self.loop.call_soon_threadsafe(function)
+
+    def settle(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        # The loop that runs here is the host's, and cannot be run from inside itself.
+        coroutine.close()
+
+    def close(self) -> None:
+        pass

@@ -1,0 +1,85 @@
+"""What the shell and the kernel need of whoever runs them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import AbstractContextManager
+
+    from hostkernel.config.models import KernelSettings
+    from hostkernel.host import Host
+    from hostkernel.kernel.process.forks import Forks
+    from hostkernel.kernel.process.interrupt import Interrupter
+    from hostkernel.kernel.process.residue import Residue
+    from hostkernel.kernel.process.swap import SessionNames
+    from hostkernel.kernel.process.threads import Threads
+
+    from .interpreter import Interpreter
+    from .kernel import HostIPythonKernel
+    from .output import CellStream
+
+__all__ = ["Owner"]
+
+
+class Owner(Protocol):
+    """What the kernel needs of its manager, on the kernel's thread if nothing else is said."""
+
+    forks: Forks
+    host: Host
+    interpreter: Interpreter
+    interrupter: Interrupter
+    names: SessionNames
+    residue: Residue
+    streams: tuple[CellStream, CellStream] | tuple[()]
+    settings: KernelSettings
+    threads: Threads
+
+    @property
+    def kernel(self) -> HostIPythonKernel:
+        """The kernel that speaks to clients."""
+
+    def surroundings(self, parent: dict[str, Any]) -> AbstractContextManager[None]:
+        """To be entered for a step of a cell whose request has the header ``parent``."""
+
+    def wakeup_aside(self) -> AbstractContextManager[None]:
+        """To be entered where a cell runs a loop of its own, such as trio's."""
+
+    def shutdown_requested(self, *, restart: bool) -> None:
+        """A client asked the kernel to shut down, or to restart. Control thread."""
+
+    def exit_requested(self) -> None:
+        """A cell called ``exit()`` or ``quit()``."""
+
+    def request(self, action: str, *, exit_host: bool) -> None:
+        """``hostkernel stop`` and its like ask for something. Control thread."""
+
+    @property
+    def title(self) -> str | None:
+        """What was open when it was last looked at. Any thread."""
+
+    def look_at_title(self) -> None:
+        """Note what is open now."""
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the host was asked for a turn a while ago and gave none. Any thread."""
+
+    def look_after_turns(self) -> None:
+        """Revive what asks the host for turns, should it have died. Any thread."""
+
+    async def fresh_turn(self) -> None:
+        """Wait for a turn of the host's loop in which no request has been served."""
+
+    def cell_begins(self, cell: str) -> None:
+        """A cell is about to run."""
+
+    def cell_ended(self, cell: str, result: object) -> None:
+        """A cell has run."""
+
+    def comm_begins(self, message: Mapping[str, Any]) -> None:
+        """A comm message is about to be handled, on the kernel's thread."""
+
+    def comm_ended(self, message: Mapping[str, Any]) -> None:
+        """A comm message was handled."""

@@ -309,6 +309,22 @@ def test_an_entry_point_loads_no_host_library(package):
     assert _loaded_by(f"import {package}") & HEAVY == set()
 
 
+INSIDE_BLENDER = {"bpy", "bmesh", "gpu", "mathutils"}
+
+
+def test_outside_of_blender_nothing_of_it_is_imported():
+    for file in _files_of("hostkernel_blender.outside"):
+        used = set(imports(_parse(file), "hostkernel_blender.outside", is_package=True))
+        assert {name.partition(".")[0] for name in used} & INSIDE_BLENDER == set(), file
+        assert not any("inside" in name.split(".") for name in used), file
+
+
+def test_inside_of_blender_nothing_is_looked_for():
+    for file in _files_of("hostkernel_blender.inside"):
+        used = set(imports(_parse(file), "hostkernel_blender.inside", is_package=True))
+        assert not any("outside" in name.split(".") for name in used), file
+
+
 @pytest.mark.parametrize("package", BUNDLED)
 def test_a_plugin_uses_only_what_is_public(package):
     files = _files_of(package)

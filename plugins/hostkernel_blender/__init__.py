@@ -48,7 +48,7 @@ def hostkernel_namespace(host: Host) -> Mapping[str, object]:
 def hostkernel_extensions(host: Host) -> Iterable[str]:
     """``%viewport``, ``%render``, pictures as results, dead references, the startup script."""
     modules = ("magics", "references", "startup")
-    extensions = (f"{__name__}.{module}" for module in modules)
+    extensions = (f"{__name__}.inside.{module}" for module in modules)
     return extensions if isinstance(host, BlenderHost) else ()
 
 
@@ -98,6 +98,6 @@ def hostkernel_started(kernel: Kernel) -> None:
 
 def _redraw(kernel: Kernel) -> None:
     if isinstance(kernel.host, BlenderHost):
-        from .panel import redraw
+        from .inside.panel import redraw
 
         redraw()

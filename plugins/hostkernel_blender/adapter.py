@@ -13,9 +13,9 @@ from pydantic import Field
 from hostkernel.errors import LaunchError
 from hostkernel.host import Finding, Host, HostLoop, HostSettings, Installation, Launch
 
-from .advice import NO_DISPLAY, advice
-from .find import HOST, choose, environment, examine, installations
-from .places import bundled_python
+from .outside.advice import NO_DISPLAY, advice
+from .outside.find import HOST, choose, environment, examine, installations
+from .outside.places import bundled_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from hostkernel.host import Kernel, LaunchRequest
 
-    from .undo import UndoSteps
+    from .inside.undo import UndoSteps
 
 __all__ = ["BlenderHost", "BlenderSettings"]
 
@@ -109,26 +109,26 @@ class BlenderHost(Host):
 
         if bpy.app.background:
             return None
-        from .loop import BlenderLoop
+        from .inside.loop import BlenderLoop
 
         return BlenderLoop(self.settings.context_area)
 
     def started(self) -> None:
         """Called inside, on the main thread, when the kernel is up."""
         if self.settings.startup:
-            from . import startup
+            from .inside import startup
 
             startup.run(self.settings.startup.expanduser())
 
     @cached_property
     def _undo_steps(self) -> UndoSteps:
-        from .undo import UndoSteps
+        from .inside.undo import UndoSteps
 
         return UndoSteps(judged=self.settings.undo is True)
 
     def cell_begins(self) -> None:
         """Called inside, on the main thread, before a cell."""
-        from . import handlers, references, startup
+        from .inside import handlers, references, startup
 
         startup.tell()
         handlers.restore()
@@ -138,7 +138,7 @@ class BlenderHost(Host):
 
     def cell_ended(self, number: int | None, cell: str) -> None:
         """Called inside, on the main thread, after a cell; ``number`` if it has one."""
-        from . import references
+        from .inside import references
 
         references.cell_ended()
         if self.settings.undo:
@@ -156,7 +156,7 @@ class BlenderHost(Host):
 
     def leave(self) -> None:
         """Called inside, on the main thread, when the kernel has stopped."""
-        from . import painter, references
+        from .inside import painter, references
 
         painter.close()
         references.close()

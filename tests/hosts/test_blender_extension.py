@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import hostkernel_blender
 import psutil
 import pytest
-from hostkernel_blender.wheels import own_wheel
+from hostkernel_blender.outside.wheels import own_wheel
 from hosts.conftest import screen
 from hosts.runs import environment, need, run_cell, wait_for
 from jupyter_client.blocking.client import BlockingKernelClient

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hostkernel_blender import BlenderHost, BlenderSettings
-from hostkernel_blender.find import environment
-from hostkernel_blender.places import usual
+from hostkernel_blender.outside.find import environment
+from hostkernel_blender.outside.places import usual
 from hosts.runs import need
 
 from hostkernel.errors import HostNotFoundError, LaunchError

@@ -373,7 +373,7 @@ bpy.utils.register_class(Grab)
 bpy.ops.test.grab()
 """
 RUNNING = "[op.bl_idname for w in C.window_manager.windows for op in w.modal_operators]"
-IS_MODAL = "__import__('hostkernel_blender.modal').modal.is_modal()"
+IS_MODAL = "__import__('hostkernel_blender.inside.modal').inside.modal.is_modal()"
 
 
 @pytest.mark.parametrize("blender", ["bpy"], indirect=True)

@@ -8,7 +8,7 @@ import types
 from pathlib import Path
 
 import pytest
-from hostkernel_blender.writes import Writes, writes
+from hostkernel_blender.inside.writes import Writes, writes
 
 
 class _Object:

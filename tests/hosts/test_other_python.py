@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hostkernel_blender.wheels import own_wheel
+from hostkernel_blender.outside.wheels import own_wheel
 from hosts.runs import Run, need, run_cell, wait_for
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["CLASSIC_MODULE", "build_classic", "build_extension"]
 
 CLASSIC_MODULE = "hostkernel_addon"
-_ADDON = Path(__file__).with_name("addon")
+_ADDON = Path(__file__).parents[1] / "addon"
 # Blender with this Python: from the first version on, to before the last.
 _BLENDERS = {"3.11": ("4.2.0", "5.1.0"), "3.13": ("5.1.0", None)}
 
@@ -27,7 +27,7 @@ def build_extension(platforms: Sequence[str], python: str, wheels: Path, output:
     """An extension for Blender 4.2 and newer.
 
     Args:
-        platforms: keys of :data:`hostkernel_blender.wheels.PLATFORMS`.
+        platforms: keys of :data:`hostkernel_blender.outside.wheels.PLATFORMS`.
         python: the minor version of Blender's Python.
         wheels: where wheels are kept; the ones that are missing are fetched.
         output: where to put the zip.

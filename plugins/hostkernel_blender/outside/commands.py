@@ -69,7 +69,8 @@ def install_extension(
     wheels: _Wheels = None,
 ) -> None:
     """Build the add-on that fits a Blender, install it there for you, and enable it."""
-    from .adapter import BlenderHost, BlenderSettings
+    from hostkernel_blender.adapter import BlenderHost, BlenderSettings
+
     from .install import install
 
     found = BlenderHost(BlenderSettings(executable=executable)).find()
@@ -90,6 +91,6 @@ def _checked(platforms: list[str], python: str) -> list[str]:
 
 
 def _cache() -> Path:
-    from .adapter import BlenderHost, BlenderSettings
+    from hostkernel_blender.adapter import BlenderHost, BlenderSettings
 
     return BlenderHost(BlenderSettings()).paths().cache / "wheels"

@@ -1,0 +1,1 @@
+"""What runs in Blender's process, and imports bpy."""

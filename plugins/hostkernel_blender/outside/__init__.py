@@ -1,0 +1,1 @@
+"""What runs beside Blender: finds it, starts it, brings the add-on to it. Never imports bpy."""

@@ -113,7 +113,7 @@ def test_imports_go_down_the_layers():
 
 def test_the_layering_test_can_fail():
     assert _breaks_layers("hostkernel.kernel.ipython.app", "hostkernel.launch.orders")
-    assert _breaks_layers("hostkernel.cli.run", "hostkernel.kernel.manager")
+    assert _breaks_layers("hostkernel.cli.commands.run", "hostkernel.kernel.manager")
     assert _breaks_layers("hostkernel.host", "hostkernel.config")
     assert _breaks_layers("hostkernel.launch.bootstrap", "hostkernel.kernel.ipython.app")
     assert _breaks_layers("hostkernel.plugins.registry", "hostkernel")

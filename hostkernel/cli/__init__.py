@@ -13,47 +13,47 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from . import quick
+from . import gc_pause
 
 __all__ = ["Action", "app", "main"]
 
 Action = Callable[[], int]
 """What a command does once the command line is parsed; returns the exit status."""
 
-_MODULES = {
-    "run": "run",
-    "list": "kernels",
-    "exec": "execute",
-    "console": "console",
-    "relay": "relay",
-    "logs": "logs",
-    "interrupt": "interrupt",
-    "restart": "restart",
-    "stop": "stop",
-    "kernelspec": "kernelspec",
-    "hosts": "hosts",
-    "plugins": "plugins",
-    "config": "config",
-    "doctor": "doctor",
-}
+_COMMANDS = (
+    "run",
+    "list",
+    "exec",
+    "console",
+    "relay",
+    "logs",
+    "interrupt",
+    "restart",
+    "stop",
+    "kernelspec",
+    "hosts",
+    "plugins",
+    "config",
+    "doctor",
+)
 
 
 class _Commands(Mapping[str, Any]):
     """The commands by name; reading one imports it."""
 
     def __getitem__(self, name: str) -> Any:
-        if name not in _MODULES:
-            from .extra import plugin_command
+        if name not in _COMMANDS:
+            from .plugin_commands import plugin_command
 
             return plugin_command(name)
-        command: Any = get_command(importlib.import_module(f"{__name__}.{_MODULES[name]}").app)
+        command: Any = get_command(importlib.import_module(f"{__name__}.commands.{name}").app)
         command.name = name
         return command
 
     def __iter__(self) -> Iterator[str]:
-        from .extra import plugin_commands
+        from .plugin_commands import plugin_commands
 
-        return iter(dict.fromkeys((*_MODULES, *plugin_commands())))
+        return iter(dict.fromkeys((*_COMMANDS, *plugin_commands())))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -100,7 +100,7 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     from hostkernel.errors import HostkernelError
 
-    quick.begin()
+    gc_pause.begin()
     actions: list[Action] = []
     try:
         status = _parse(args, actions)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .failures import FAILED, say
-from .options import JsonOption
-from .selection import EveryOption, KernelArgument, KernelOption, chosen
+from hostkernel.cli.failures import FAILED, say
+from hostkernel.cli.options import JsonOption
+from hostkernel.cli.selection import EveryOption, KernelArgument, KernelOption, chosen
 
 if TYPE_CHECKING:
     from hostkernel.registry import RunningKernel

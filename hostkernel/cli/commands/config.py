@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .failures import USAGE, say
-from .options import JsonOption
+from hostkernel.cli.failures import USAGE, say
+from hostkernel.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from hostkernel.config import Settings, Tables

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .completion import complete_host
-from .failures import FAILED
-from .options import JsonOption
+from hostkernel.cli.completion import complete_host
+from hostkernel.cli.failures import FAILED
+from hostkernel.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from .columns import columns
-from .options import JsonOption
+from hostkernel.cli.columns import columns
+from hostkernel.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from .columns import columns
-from .failures import say
-from .options import JsonOption
+from hostkernel.cli.columns import columns
+from hostkernel.cli.failures import say
+from hostkernel.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from hostkernel.config import Tables

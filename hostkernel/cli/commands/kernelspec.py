@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .columns import columns
-from .completion import complete_host
-from .failures import say
-from .options import JsonOption
+from hostkernel.cli.columns import columns
+from hostkernel.cli.completion import complete_host
+from hostkernel.cli.failures import say
+from hostkernel.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

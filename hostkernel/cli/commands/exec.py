@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from . import quick
-from .completion import complete_host
-from .selection import KernelOption
-from .sources import is_notebook, sources
+from hostkernel.cli import gc_pause
+from hostkernel.cli.completion import complete_host
+from hostkernel.cli.selection import KernelOption
+from hostkernel.cli.sources import is_notebook, sources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from hostkernel.cli.sources import Source
     from hostkernel.registry import RunningKernel
-
-    from .sources import Source
 
 __all__ = ["app"]
 
@@ -94,13 +93,13 @@ def execute(
     # Standard input cannot be both the code and the answers to input(); nor does a program answer.
     allow_stdin = file != "-" and not as_json
     job = _Job(work, notebook, output, allow_stdin=allow_stdin, as_json=as_json)
-    quick.end()
+    gc_pause.end()
     if host is None:
         from hostkernel.registry import find
 
         job.run(find(kernel))
     else:
-        from .batch import started
+        from hostkernel.cli.batch import started
 
         with started(host, overrides or (), tuple(for_host)) as there:
             job.run(there)
@@ -138,7 +137,7 @@ class _Job:
 
             notebook.run(kernel, self._notebook, self._output)
             return
-        from .cell import Collected, Shown, run_cell
+        from hostkernel.cli.cell import Collected, Shown, run_cell
 
         shown = Collected() if self._as_json else Shown()
         for source in self._work:

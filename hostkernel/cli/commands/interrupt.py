@@ -6,9 +6,9 @@ import json
 
 import typer
 
-from .failures import FAILED, say
-from .options import JsonOption
-from .selection import EveryOption, KernelArgument, KernelOption, chosen
+from hostkernel.cli.failures import FAILED, say
+from hostkernel.cli.options import JsonOption
+from hostkernel.cli.selection import EveryOption, KernelArgument, KernelOption, chosen
 
 __all__ = ["app"]
 

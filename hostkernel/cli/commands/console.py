@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from .selection import KernelArgument, KernelOption, named
+from hostkernel.cli.selection import KernelArgument, KernelOption, named
 
 __all__ = ["app"]
 

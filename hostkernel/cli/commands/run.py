@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hostkernel.cli import gc_pause
+from hostkernel.cli.completion import complete_host
+from hostkernel.cli.failures import FAILED, say
 from hostkernel.errors import HostkernelError, LaunchError
 
-from . import quick
-from .completion import complete_host
-from .failures import FAILED, say
 from .relay import launcher, relayed, to_relay
 
 if TYPE_CHECKING:
@@ -120,15 +120,14 @@ def _run(
 
 def _become(prepared: Prepared, launch: Launch, orders: Orders) -> int:
     """Be the host, in this very process."""
+    from hostkernel.cli.panel import show_panel
     from hostkernel.launch import bootstrap
-
-    from .panel import show_panel
 
     class Here(bootstrap.Report):
         def step(self, name: str) -> None:
             super().step(name)
             if name == bootstrap.RUNNING:
-                quick.end()
+                gc_pause.end()
 
         def ready(self, kernel_id: str, connection_file: str) -> None:
             super().ready(kernel_id, connection_file)
@@ -175,7 +174,7 @@ def _stay_with(prepared: Prepared, launch: Launch, orders: Orders) -> int:
 
     with Signals() as signals:
         started = _start(prepared, launch, orders, signals)
-        quick.end()
+        gc_pause.end()
         ended = follow(started, launch, signals, say)
     if ended.reason is None:
         return 0
@@ -188,10 +187,9 @@ def _stay_with(prepared: Prepared, launch: Launch, orders: Orders) -> int:
 def _start(
     prepared: Prepared, launch: Launch, orders: Orders, signals: Signals, log: Path | None = None
 ) -> Started:
+    from hostkernel.cli.panel import Spinner, show_panel
     from hostkernel.launch.answer import why_no_answer
     from hostkernel.launch.starter import start_with_its_python
-
-    from .panel import Spinner, show_panel
 
     with Spinner(f"starting {orders.host}") as spinner:
         started = start_with_its_python(

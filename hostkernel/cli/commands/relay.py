@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import quick
-from .failures import FAILED, say
-from .selection import KernelOption
+from hostkernel.cli import gc_pause
+from hostkernel.cli.failures import FAILED, say
+from hostkernel.cli.selection import KernelOption
 
 if TYPE_CHECKING:
     from hostkernel.jupyter.choose import Attach
@@ -56,7 +56,7 @@ def relayed(kernel: RunningKernel, file: Path) -> int:
     """Stand for ``kernel`` until the client or the kernel ends; the exit status."""
     from hostkernel.jupyter.relay import relay
 
-    quick.end()
+    gc_pause.end()
     said = relay(kernel, file.expanduser().absolute(), launcher() or os.getppid())
     if said is None:
         return 0

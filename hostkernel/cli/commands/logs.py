@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import JsonOption
-from .selection import KernelArgument, KernelOption, named
+from hostkernel.cli.options import JsonOption
+from hostkernel.cli.selection import KernelArgument, KernelOption, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable

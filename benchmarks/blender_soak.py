@@ -20,8 +20,8 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from hosts.runs import Run, run_cell
 from hosts.soak import MEASURE, PREPARE, cells
+from support.runs import Run, run_cell
 
 if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient

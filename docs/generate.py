@@ -2,8 +2,8 @@
 
     python docs/generate.py
 
-It rewrites hostkernel.toml, and the tables in docs/configuration.md and README.md that stand
-between ``<!-- settings -->`` and ``<!-- /settings -->``.
+It rewrites hostkernel.toml, and the table in docs/configuration.md that stands between
+``<!-- settings -->`` and ``<!-- /settings -->``.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def documents() -> Iterator[tuple[Path, str]]:
     hosts = bundled_hosts()
     yield ROOT / "hostkernel.toml", render.sample(hosts)
     table = render.markdown(hosts)
-    for file in (ROOT / "docs" / "configuration.md", ROOT / "README.md"):
-        text = file.read_text(encoding="utf-8")
-        yield file, BETWEEN.sub(lambda found: found[1] + table + found[2], text)
+    file = ROOT / "docs" / "configuration.md"
+    text = file.read_text(encoding="utf-8")
+    yield file, BETWEEN.sub(lambda found: found[1] + table + found[2], text)
 
 
 def bundled_hosts() -> dict[str, type[Host]]:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from secrecy import Secrecy
+from support.secrecy import Secrecy
+from support.windows import screen
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+pytest_plugins = ("support.fixtures",)
 
 FIGURES = "figures"
 # The files that take longest, begun first: no worker is left with one of them at the end.
@@ -56,6 +60,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _secrecy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder: Path = tmp_path_factory.getbasetemp()
     request.config.pluginmanager.get_plugin("secrecy").begin(folder)
+
+
+@pytest.fixture(scope="session")
+def display() -> Iterator[str]:
+    """A screen that nobody sees: the value of DISPLAY.
+
+    It is small: without a graphics card, what a window costs is its pixels.
+    """
+    with screen("800x600") as number:
+        yield number
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
-from hosts.runs import need
-from launch.world import SECONDS, World
-from notebooks import Server
+from support.notebooks import Server
+from support.runs import need
+from support.world import SECONDS, World
 
 from hostkernel.connection import ConnectionInfo
 

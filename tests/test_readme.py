@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
-from hosts.pictures import Picture
-from hosts.runs import SECONDS, Run, environment, need, wait_for
 from jupyter_client.kernelspec import KernelSpecManager
-from kernel.programs import Program
 from nbclient import NotebookClient
+from support.pictures import Picture
+from support.programs import Program
+from support.runs import SECONDS, Run, environment, need, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,10 +7,10 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from launch.world import odd_options, wait_for
+from support.world import odd_options, wait_for
 
 if TYPE_CHECKING:
-    from launch.world import World
+    from support.world import World
 
 BUSY = "print('busy', flush=True)\nwhile True: pass"
 

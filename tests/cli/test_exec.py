@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from launch.world import World, odd_options, wait_for
+from support.world import World, odd_options, wait_for
 
 from hostkernel.connection import ConnectionInfo
 

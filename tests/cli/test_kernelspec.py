@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager
-from launch.world import odd_options
+from support.world import odd_options
 
 if TYPE_CHECKING:
-    from launch.world import World
+    from support.world import World
 
 
 def specs(world: World) -> Path:

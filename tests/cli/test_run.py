@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from launch.world import wait_for
+from support.world import wait_for
 
 from hostkernel.connection import ConnectionInfo
 
 if TYPE_CHECKING:
-    from launch.world import Command, World
+    from support.world import Command, World
 
 FOREVER = "import time; time.sleep(1000)"
 BUSY = "import time\nfor _ in range(10_000): time.sleep(0.1)"
@@ -282,7 +282,7 @@ def test_a_host_that_fails_later(world: World) -> None:
 
 @pytest.mark.parametrize("host", ["python", "odd"])
 def test_a_detached_host_goes_on(world: World, host: str) -> None:
-    from launch.world import odd_options
+    from support.world import odd_options
 
     kernel_id = world.detach(*(odd_options() if host == "odd" else ()))
     [kernel] = world.kernels()
@@ -311,7 +311,7 @@ def test_a_detached_start_that_fails_shows_the_end_of_the_log(world: World) -> N
 
 
 def test_three_kernels_at_once(world: World) -> None:
-    from launch.world import odd_options
+    from support.world import odd_options
 
     first, second = world.detach(), world.detach(*odd_options())
     third = world.detach()

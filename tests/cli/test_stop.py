@@ -6,10 +6,10 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
-from launch.world import odd_options, wait_for
+from support.world import odd_options, wait_for
 
 if TYPE_CHECKING:
-    from launch.world import World
+    from support.world import World
 
 BUSY = "import time\nprint('busy', flush=True)\nfor _ in range(10_000): time.sleep(0.1)"
 

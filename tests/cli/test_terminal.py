@@ -8,13 +8,13 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from launch.terminal import Terminal
-from launch.world import SECONDS, odd_options
+from support.terminal import Terminal
+from support.world import SECONDS, odd_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from launch.world import World
+    from support.world import World
 
 
 @pytest.fixture

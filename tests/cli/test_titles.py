@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from launch.world import odd_options, wait_for
+from support.world import odd_options, wait_for
 
 if TYPE_CHECKING:
-    from launch.world import World
+    from support.world import World
 
 TITLE = 'hosts.odd.title=\'__import__("sys").modules.get("document", "(unsaved)")\''
 OPEN = "import sys; sys.modules['document'] = {!r}"

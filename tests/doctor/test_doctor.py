@@ -11,7 +11,7 @@ import venv
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from launch.world import ODD_HOST, World, odd_options
+from support.world import ODD_HOST, World, odd_options
 
 from hostkernel import processes
 from hostkernel.connection import ConnectionInfo, HostFacts

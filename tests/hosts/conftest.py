@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import subprocess
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.kinds import KINDS, arguments
-from hosts.runs import SECONDS, Run, need, wait_for
+from support.kinds import KINDS, arguments
+from support.runs import SECONDS, Run, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,44 +73,3 @@ def _own_files() -> Iterator[tuple[str, int]]:
             if not folder.endswith("__pycache__"):
                 paths = (os.path.join(folder, file) for file in files)  # noqa: PTH118
                 yield from ((path, os.lstat(path).st_mtime_ns) for path in paths)
-
-
-@pytest.fixture(scope="session")
-def display() -> Iterator[str]:
-    """A screen that nobody sees: the value of DISPLAY.
-
-    It is small: without a graphics card, what a window costs is its pixels.
-    """
-    with screen("800x600") as number:
-        yield number
-
-
-@contextmanager
-def screen(size: str) -> Iterator[str]:
-    """A screen of this size, by its DISPLAY."""
-    reader, writer = os.pipe()
-    command = [
-        "Xvfb",
-        "-displayfd",
-        str(writer),
-        "-screen",
-        "0",
-        f"{size}x24",
-        "-nolisten",
-        "tcp",
-        "-noreset",
-    ]
-    try:
-        server = subprocess.Popen(
-            command, pass_fds=[writer], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-    except FileNotFoundError:
-        os.close(reader)
-        need(False, "Xvfb")
-    finally:
-        os.close(writer)
-    with os.fdopen(reader) as numbers:
-        number = numbers.readline().strip()
-    yield f":{number}"
-    server.terminate()
-    server.wait(timeout=10)

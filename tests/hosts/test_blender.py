@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from hosts.kinds import cheap_window
-from hosts.runs import need, run_cell, wait_for
+from support.kinds import cheap_window
+from support.runs import need, run_cell, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hosts.runs import Run
+    from support.runs import Run
 
 MODES = ("bpy", "background", "window")
 

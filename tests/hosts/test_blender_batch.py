@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
-from hosts.pictures import Picture
-from hosts.runs import environment, need
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
+from support.pictures import Picture
+from support.runs import environment, need
 
 if TYPE_CHECKING:
     from collections.abc import Callable

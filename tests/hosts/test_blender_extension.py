@@ -18,9 +18,9 @@ import hostkernel_blender
 import psutil
 import pytest
 from hostkernel_blender.outside.wheels import own_wheel
-from hosts.conftest import screen
-from hosts.runs import environment, need, run_cell, wait_for
 from jupyter_client.blocking.client import BlockingKernelClient
+from support.runs import environment, need, run_cell, wait_for
+from support.windows import screen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

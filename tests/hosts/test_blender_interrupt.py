@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.kinds import arguments
-from hosts.runs import SECONDS, Run, run_cell
-from kernel.live import busy, control, finish
+from support.kinds import arguments
+from support.live import busy, control, finish
+from support.runs import SECONDS, Run, run_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable

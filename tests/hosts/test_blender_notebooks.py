@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
-from hosts.kinds import arguments
-from hosts.runs import need
-from launch.world import World
+from support.kinds import arguments
+from support.runs import need
+from support.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

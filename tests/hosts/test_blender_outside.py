@@ -14,7 +14,7 @@ import pytest
 from hostkernel_blender import BlenderHost, BlenderSettings
 from hostkernel_blender.outside.find import environment
 from hostkernel_blender.outside.places import usual
-from hosts.runs import need
+from support.runs import need
 
 from hostkernel.errors import HostNotFoundError, LaunchError
 from hostkernel.host import Installation, LaunchRequest

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from hosts.kinds import cheap_window
-from hosts.pictures import Shown
-from hosts.runs import SECONDS, need, run_cell, wait_for
+from support.kinds import cheap_window
+from support.pictures import Shown
+from support.runs import SECONDS, need, run_cell, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hosts.runs import Run
     from jupyter_client.blocking.client import BlockingKernelClient
+    from support.runs import Run
 
 MODES = ("bpy", "background", "window")
 SMALL = cheap_window(480, 320)

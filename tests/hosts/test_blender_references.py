@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.kinds import arguments
-from hosts.pictures import Shown
-from hosts.runs import SECONDS, run_cell
+from support.kinds import arguments
+from support.pictures import Shown
+from support.runs import SECONDS, run_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hosts.runs import Run
     from jupyter_client.blocking.client import BlockingKernelClient
+    from support.runs import Run
 
 SCENE = """
 import os

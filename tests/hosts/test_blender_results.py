@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from hosts.kinds import arguments
-from hosts.pictures import Shown
-from hosts.runs import run_cell, wait_for
+from support.kinds import arguments
+from support.pictures import Shown
+from support.runs import run_cell, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from hosts.runs import Run
     from jupyter_client.blocking.client import BlockingKernelClient
+    from support.runs import Run
 
 SCENE = """
 bpy.ops.wm.read_homefile(use_factory_startup=True)

@@ -6,13 +6,13 @@ import shutil
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.runs import need, run_cell, wait_for
 from hosts.soak import MEASURE, PREPARE, cells
+from support.runs import need, run_cell, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hosts.runs import Run
+    from support.runs import Run
 
 CELLS = 500
 SMALL = '["--window-geometry", "0", "0", "320", "240"]'

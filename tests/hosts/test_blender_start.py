@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from hosts.kinds import cheap_window
-from hosts.runs import need, run_cell, wait_for
-from hosts.windows import Frames, window_of
+from support.kinds import cheap_window
+from support.runs import need, run_cell, wait_for
+from support.windows import Frames, window_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hosts.runs import Run
+    from support.runs import Run
 
 BLENDER = shutil.which("blender") or "blender"
 SMALL = cheap_window(480, 320)

@@ -7,16 +7,16 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hosts.kinds import cheap_window
-from hosts.runs import BUSY, SECONDS, need, run_cell, wait_for
-from hosts.windows import press
-from kernel.live import finish
+from support.kinds import cheap_window
+from support.live import finish
+from support.runs import BUSY, SECONDS, need, run_cell, wait_for
+from support.windows import press
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hosts.runs import Run
     from jupyter_client.blocking.client import BlockingKernelClient
+    from support.runs import Run
 
 MODES = ("bpy", "background", "window")
 SMALL = cheap_window(640, 480)

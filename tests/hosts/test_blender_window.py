@@ -6,15 +6,15 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hosts.kinds import cheap_window
-from hosts.runs import BUSY, need, run_cell, wait_for
-from kernel.live import finish
+from support.kinds import cheap_window
+from support.live import finish
+from support.runs import BUSY, need, run_cell, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hosts.runs import Run
     from jupyter_client.blocking.client import BlockingKernelClient
+    from support.runs import Run
 
 SMALL = cheap_window(640, 480)
 CONTEXT = "print(C.area.type, C.region.type, C.space_data.type, *bpy.ops.view3d.view_all())"

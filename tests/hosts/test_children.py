@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.runs import need, run_cell
-from kernel.live import cell
 from kernel.test_interpreter import wheel
+from support.live import cell
+from support.runs import need, run_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hosts.runs import Run
+    from support.runs import Run
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "qt_window.py"
 HOSTS = {

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from hosts.runs import SECONDS, Run, wait_for
-from kernel.debugging import Debugging, stop_step_and_look
-from kernel.live import busy, cell, control, finish, value
+from support.debugging import Debugging, stop_step_and_look
+from support.live import busy, cell, control, finish, value
+from support.runs import SECONDS, Run, wait_for
 
 if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.kinds import arguments
-from hosts.runs import need, wait_for
-from kernel.live import cell, value
+from support.kinds import arguments
+from support.live import cell, value
+from support.runs import need, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hosts.runs import Run
     from jupyter_client.blocking.client import BlockingKernelClient
+    from support.runs import Run
 
 SYSTEMS = Path("/usr/lib/python3/dist-packages/matplotlib")
 INLINE = "module://matplotlib_inline.backend_inline"

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.runs import SECONDS, run_cell, wait_for
+from support.runs import SECONDS, run_cell, wait_for
 
 if TYPE_CHECKING:
-    from hosts.runs import Run
     from jupyter_client.blocking.client import BlockingKernelClient
+    from support.runs import Run
 
 MAIN = {
     "type hints": (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hostkernel_blender.outside.wheels import own_wheel
-from hosts.runs import Run, need, run_cell, wait_for
+from support.runs import Run, need, run_cell, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from hosts.runs import SECONDS, Run, run_cell, wait_for
+from support.runs import SECONDS, Run, run_cell, wait_for
 
 SCRIPT = """
 import os, sys

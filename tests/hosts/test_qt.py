@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hosts.runs import SECONDS, Run, need, run_cell, wait_for
-from kernel.live import cell, finish
+from support.live import cell, finish
+from support.runs import SECONDS, Run, need, run_cell, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

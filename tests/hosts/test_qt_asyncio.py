@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.runs import Run, need, wait_for
-from kernel.live import busy, control, finish, value
+from support.live import busy, control, finish, value
+from support.runs import Run, need, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

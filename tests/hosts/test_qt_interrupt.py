@@ -6,8 +6,8 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.runs import Run, need, run_cell
-from kernel.live import busy, control, finish
+from support.live import busy, control, finish
+from support.runs import Run, need, run_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable

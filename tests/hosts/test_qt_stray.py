@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import zmq
-from hosts.runs import SECONDS, Run, need, run_cell, wait_for
-from kernel.live import cell, control, quick_client
+from support.live import cell, control, quick_client
+from support.runs import SECONDS, Run, need, run_cell, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

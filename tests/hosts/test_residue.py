@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.runs import SECONDS, Run, need, wait_for
-from kernel.live import cell
+from support.live import cell
+from support.runs import SECONDS, Run, need, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PROGRAM = Path(__file__).with_name("come_and_go.py")
-FOLDERS = [sysconfig.get_path("purelib"), str(Path(__file__).parents[1] / "kernel")]
+FOLDERS = [sysconfig.get_path("purelib"), str(Path(__file__).parents[1] / "support")]
 CELLS = (
     "print('printed'); 1 + 1",
     "import asyncio; await asyncio.sleep(0.01)",

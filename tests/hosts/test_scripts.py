@@ -7,15 +7,15 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.kinds import KINDS, arguments
-from hosts.runs import need
-from launch.world import World
+from support.kinds import KINDS, arguments
+from support.runs import need
+from support.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from hosts.runs import Run
+    from support.runs import Run
 
 JOB = """
 import os, sys

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.kinds import arguments
-from hosts.runs import Run, run_cell, wait_for
+from support.kinds import arguments
+from support.runs import Run, run_cell, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

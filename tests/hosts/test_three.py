@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hosts.runs import SECONDS, Run, run_cell, wait_for
+from support.runs import SECONDS, Run, run_cell, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

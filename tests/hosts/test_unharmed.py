@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from hosts.runs import SECONDS, Run, wait_for
-from kernel.live import busy, cell, control, finish, value
+from support.live import busy, cell, control, finish, value
+from support.runs import SECONDS, Run, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,16 +5,16 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING
 
-from hosts.kinds import arguments
-from hosts.runs import SECONDS, need, wait_for
-from kernel.live import control, value
+from support.kinds import arguments
+from support.live import control, value
+from support.runs import SECONDS, need, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     import pytest
-    from hosts.runs import Run
+    from support.runs import Run
 
 WIDGETS = "import ipywidgets; sliders = [ipywidgets.IntSlider() for _ in range(3)]; len(sliders)"
 

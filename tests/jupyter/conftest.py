@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
-from launch.world import World
-from notebooks import Server
+from support.notebooks import Server
+from support.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

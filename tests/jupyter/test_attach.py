@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from launch.world import short_session, wait_for
-from notebooks import HOSTS, host_options
+from support.notebooks import HOSTS, host_options
+from support.world import short_session, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from launch.world import World
-    from notebooks import Server
+    from support.notebooks import Server
+    from support.world import World
 
 
 def pid_of(world: World) -> int:

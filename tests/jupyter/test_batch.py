@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
-from notebooks import host_options
+from support.notebooks import host_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from launch.world import World
+    from support.world import World
 
 CELLS = (
     "x = 20",

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.runs import need
-from launch.terminal import Terminal
-from launch.world import SECONDS, World, wait_for
-from notebooks import Server
+from support.notebooks import Server
+from support.runs import need
+from support.terminal import Terminal
+from support.world import SECONDS, World, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,18 +14,15 @@ from typing import TYPE_CHECKING
 import nbformat
 import psutil
 import pytest
-from browser import By, Keys, Lab
-from hosts.conftest import display
-from hosts.kinds import cheap_window
-from hosts.runs import need
+from support.browser import By, Keys, Lab
+from support.kinds import cheap_window
+from support.runs import need
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from launch.world import World
-    from notebooks import Server
-
-__all__ = ["display"]
+    from support.notebooks import Server
+    from support.world import World
 
 PICTURES = os.environ.get("HOSTKERNEL_TEST_PICTURES")
 ADD, PICTURE, PROGRESS, COMPLETE, SLIDER, ENDLESS, SCENE = range(7)

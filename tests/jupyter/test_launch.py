@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from hosts.conftest import display
-from launch.world import odd_options, wait_for
-from notebooks import HOSTS, host_options
+from support.notebooks import HOSTS, host_options
+from support.world import odd_options, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from launch.world import World
-    from notebooks import Server
-
-__all__ = ["display"]
+    from support.notebooks import Server
+    from support.world import World
 
 
 @pytest.mark.parametrize("host", HOSTS)

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.kinds import KINDS, arguments
-from launch.world import SECONDS, World
+from support.kinds import KINDS, arguments
+from support.world import SECONDS, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from hosts.runs import SECONDS, run_cell
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
-from launch.world import World, odd_options, wait_for
+from support.runs import SECONDS, run_cell
+from support.world import World, odd_options, wait_for
 
 from hostkernel.connection import ConnectionInfo
 

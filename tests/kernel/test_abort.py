@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.runs import SECONDS
-from kernel.live import busy, finish, value
+from support.live import busy, finish, value
+from support.runs import SECONDS
 
 if TYPE_CHECKING:
-    from kernel.live import LiveHost
+    from support.live import LiveHost
 
 # The thread that receives requests gets to the one behind only when the cell has failed.
 FAIL = f"""

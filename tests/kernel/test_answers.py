@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from kernel.live import cell, finish, value
+from support.live import cell, finish, value
 
 if TYPE_CHECKING:
-    from kernel.live import LiveHost
+    from support.live import LiveHost
 
 # The handler runs at that very instruction: before what the kernel does there, or behind it.
 ARM = """

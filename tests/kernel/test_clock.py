@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import freezegun
 import pytest
-from kernel.live import LiveHost, busy, cell, control, finish, value
+from support.live import LiveHost, busy, cell, control, finish, value
 
 from hostkernel.kernel.base import clock
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 import zmq
 from jupyter_core.utils import ensure_event_loop
-from kernel.live import LiveHost, cell, finish, quick_client, warm_up
 from kernel.test_soak import READ, WATCH, lasting_changes
+from support.live import LiveHost, cell, finish, quick_client, warm_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable

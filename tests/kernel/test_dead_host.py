@@ -11,13 +11,13 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.runs import SECONDS, need, wait_for
+from support.runs import SECONDS, need, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from kernel.live import LiveHost
+    from support.live import LiveHost
 
 CONTAINER = ("unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hosts.runs import SECONDS
-from kernel.debugging import CODE, Debugging, stop_step_and_look
-from kernel.live import LiveHost, busy, cell, control, finish, value
+from support.debugging import CODE, Debugging, stop_step_and_look
+from support.live import LiveHost, busy, cell, control, finish, value
+from support.runs import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hosts.runs import SECONDS, wait_for
-from kernel.live import cell, value
+from support.live import cell, value
+from support.runs import SECONDS, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kernel.live import LiveHost
+    from support.live import LiveHost
 
 ECHO = "kernel={'echo': True}"
 

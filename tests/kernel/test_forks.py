@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from kernel.live import MODES, LiveHost, cell, value
+from support.live import MODES, LiveHost, cell, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.runs import SECONDS, wait_for
-from kernel.live import LiveHost, cell, control, finish, warm_up
 from kernel.test_soak import READ, RESIDENT, WATCH, lasting_changes
+from support.live import LiveHost, cell, control, finish, warm_up
+from support.runs import SECONDS, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

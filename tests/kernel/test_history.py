@@ -7,9 +7,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.runs import wait_for
 from IPython.core.interactiveshell import InteractiveShellABC
-from kernel.live import finish, value
+from support.live import finish, value
+from support.runs import wait_for
 
 from hostkernel.kernel.ipython import history
 from hostkernel.kernel.ipython.history import HostHistory
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from kernel.live import LiveHost
+    from support.live import LiveHost
 
 
 class Shell(InteractiveShellABC):

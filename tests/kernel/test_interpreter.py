@@ -7,13 +7,13 @@ import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
-from kernel.live import control, value
+from support.live import control, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from kernel.live import LiveHost
+    from support.live import LiveHost
 
 HOST = """
 import multiprocessing.spawn, os, pathlib, sys

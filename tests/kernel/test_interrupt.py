@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.runs import SECONDS, wait_for
-from kernel.live import LiveHost, busy, cell, control, finish, value
+from support.live import LiveHost, busy, cell, control, finish, value
+from support.runs import SECONDS, wait_for
 
 from hostkernel.kernel.process.interrupt import Interrupter
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from hosts.runs import wait_for
-from kernel.live import MODES, LiveHost, busy, control, finish, value
+from support.live import MODES, LiveHost, busy, control, finish, value
+from support.runs import wait_for
 
 from hostkernel.kernel.process import offspring
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from kernel.live import MODES, LiveHost, busy, control, finish, value
+from support.live import MODES, LiveHost, busy, control, finish, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

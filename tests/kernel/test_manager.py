@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 import zmq
-from hosts.runs import SECONDS, wait_for
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.session import Session
-from kernel.live import LiveHost, cell, value
+from support.live import LiveHost, cell, value
+from support.runs import SECONDS, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.runs import wait_for
-from kernel.live import busy, cell, control, finish, value
+from support.live import busy, cell, control, finish, value
+from support.runs import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kernel.live import LiveHost
+    from support.live import LiveHost
 
 CAPTURE = "kernel={'capture_native': True}"
 DESCRIPTORS = """

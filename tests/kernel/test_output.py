@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hosts.runs import SECONDS
-from kernel.live import LiveHost, busy, cell, control, finish, value, wait_started
+from support.live import LiveHost, busy, cell, control, finish, value, wait_started
+from support.runs import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

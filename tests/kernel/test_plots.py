@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from kernel.live import cell, control, value
+from support.live import cell, control, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kernel.live import LiveHost
+    from support.live import LiveHost
 
 PLOT = "import matplotlib.pyplot as plt; plt.plot([1, 2]); None"
 

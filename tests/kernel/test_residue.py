@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hosts.runs import wait_for
-from kernel.live import MODES, LiveHost, cell, value
+from support.live import MODES, LiveHost, cell, value
+from support.runs import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from hosts.runs import SECONDS, wait_for
-from kernel.live import LiveHost, busy, control, finish, value
+from support.live import LiveHost, busy, control, finish, value
+from support.runs import SECONDS, wait_for
 
 SAY = "print('started', flush=True)\n"
 STUBBORN = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.runs import wait_for
-from kernel.live import LiveHost, value
+from support.live import LiveHost, value
+from support.runs import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

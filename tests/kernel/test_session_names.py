@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.runs import SECONDS, wait_for
-from kernel.live import LiveHost, busy, cell, control, finish, value
+from support.live import LiveHost, busy, cell, control, finish, value
+from support.runs import SECONDS, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,8 +6,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hosts.runs import wait_for
-from kernel.live import MODES, LiveHost, cell, control
+from support.live import MODES, LiveHost, cell, control
+from support.runs import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

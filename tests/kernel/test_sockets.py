@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import zmq
-from hosts.runs import SECONDS, wait_for
 from jupyter_client.session import Session
-from kernel.live import value
+from support.live import value
+from support.runs import SECONDS, wait_for
 from tornado.ioloop import IOLoop
 from zmq.eventloop.zmqstream import ZMQStream
 
@@ -22,7 +22,7 @@ from hostkernel.kernel.ipython.sockets import Replies, SharedSocket
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from kernel.live import LiveHost
+    from support.live import LiveHost
 
     Connect = Callable[[int, int], zmq.Socket[bytes]]
 

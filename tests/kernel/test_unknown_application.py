@@ -12,7 +12,7 @@ import sysconfig
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hosts.runs import SECONDS, environment, need
+from support.runs import SECONDS, environment, need
 
 if TYPE_CHECKING:
     from pathlib import Path

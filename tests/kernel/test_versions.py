@@ -5,10 +5,10 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from kernel.live import value
+from support.live import value
 
 if TYPE_CHECKING:
-    from kernel.live import LiveHost
+    from support.live import LiveHost
 
 
 def test_the_host_has_the_same(host: LiveHost) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from hosts.runs import SECONDS, wait_for
-from kernel.live import cell, control, value
+from support.live import cell, control, value
+from support.runs import SECONDS, wait_for
 
 if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
-    from kernel.live import LiveHost
+    from support.live import LiveHost
 
 WIDGETS = """
 import ipywidgets

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from launch.world import World
+from support.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

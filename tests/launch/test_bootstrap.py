@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hosts.runs import need
+from support.runs import need
 
 from hostkernel.launch import bootstrap
 from hostkernel.launch.orders import Orders, site_directories
 
 if TYPE_CHECKING:
-    from launch.world import World
+    from support.world import World
 
 FILE = Path(bootstrap.__file__)
 THIS = f"{sys.version_info.major}.{sys.version_info.minor}"

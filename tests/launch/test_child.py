@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from launch.world import wait_for
+from support.world import wait_for
 
 from hostkernel import processes
 from hostkernel.launch.bootstrap import Report

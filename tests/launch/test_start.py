@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.runs import need
-from launch.world import odd_options
+from support.runs import need
+from support.world import odd_options
 
 from hostkernel.connection import ConnectionInfo
 
 if TYPE_CHECKING:
-    from launch.world import World
+    from support.world import World
 
 FOREVER = "import time; time.sleep(1000)"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import zmq
-from hosts.runs import BUSY
+from support.runs import BUSY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

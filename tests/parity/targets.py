@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import zmq
-from hosts.kinds import QT_PROGRAM
-from hosts.runs import Run, environment, wait_for
 from jupyter_client.manager import KernelManager
-from kernel.live import MODES, LiveHost, cell, control, quick_client
+from support.kinds import QT_PROGRAM
+from support.live import MODES, LiveHost, cell, control, quick_client
+from support.runs import Run, environment, wait_for
 
 from .case import Case, Cell
 from .normal import lines

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from hosts.runs import SECONDS, wait_for
 from jupyter_client.manager import start_new_kernel
-from kernel.live import LiveHost, busy, cell, control, finish, value
-from launch.world import World, odd_options
+from support.live import LiveHost, busy, cell, control, finish, value
+from support.runs import SECONDS, wait_for
+from support.world import World, odd_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hosts.runs import SECONDS, Run, run_cell, wait_for
+from support.runs import SECONDS, Run, run_cell, wait_for
 
 from hostkernel import HostSettings, hookspecs
 from hostkernel.plugins import Plugins

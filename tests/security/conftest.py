@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from kernel.conftest import host, live, live_hosts
-from launch.world import World
+from support.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-__all__ = ["host", "live", "live_hosts"]
 
 
 @pytest.fixture

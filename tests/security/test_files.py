@@ -18,7 +18,7 @@ from hostkernel.errors import ConnectionFileError, StartError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from launch.world import World
+    from support.world import World
 
 STRANGER = 65534
 root_only = pytest.mark.skipif(

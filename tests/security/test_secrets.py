@@ -7,14 +7,14 @@ import socket
 from typing import TYPE_CHECKING
 
 import pytest
-from launch.world import odd_options
-from secrecy import leaks
-from security.wire import connection
+from support.secrecy import leaks
+from support.wire import connection
+from support.world import odd_options
 
 from hostkernel.connection import ConnectionInfo
 
 if TYPE_CHECKING:
-    from launch.world import World
+    from support.world import World
 
 TALKATIVE = (
     *("--set", "kernel.log_level=debug"),

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import zmq
-from hosts.runs import run_cell
 from jupyter_client.blocking.client import BlockingKernelClient
-from launch.world import World, short_session
-from security.wire import (
+from support.runs import run_cell
+from support.wire import (
     CHANNELS,
     Sniffer,
     connection,
@@ -23,6 +22,7 @@ from security.wire import (
     request,
     session,
 )
+from support.world import World, short_session
 
 from hostkernel.connection import ConnectionInfo
 

@@ -16,7 +16,7 @@ from hostkernel.connection import ConnectionInfo
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from launch.world import World
+    from support.world import World
 
 CHANNELS = ("shell", "control", "stdin", "iopub", "hb")
 _KINDS = {"shell": zmq.DEALER, "control": zmq.DEALER, "stdin": zmq.DEALER, "hb": zmq.REQ}

@@ -6,7 +6,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from hosts.runs import SECONDS, Run, wait_for
+from support.runs import SECONDS, Run, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path

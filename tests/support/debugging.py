@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hosts.runs import SECONDS
+
+from support.runs import SECONDS
 
 if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient

@@ -7,7 +7,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from hosts.runs import SECONDS
+from support.runs import SECONDS
 
 if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient

@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 import websocket
-from hosts.runs import need
-from launch.world import SECONDS, wait_for
+
+from support.runs import need
+from support.world import SECONDS, wait_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from launch.world import World
+    from support.world import World
 
 TOKEN = "a-token"
 _EXTENSIONS = ("jupyter_lsp", "jupyter_server_terminals", "jupyterlab", "notebook_shim")

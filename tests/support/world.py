@@ -7,31 +7,20 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from hosts.runs import environment
+
+from support.runs import SECONDS, environment, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-SECONDS = 60.0
 ODD_HOST = Path(__file__).with_name("odd_host.py")
 _MARK = "TEST_FOLDER"
-
-
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
-    """Poll until ``condition`` is true; what it returned."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if result := condition():
-            return result
-        time.sleep(0.02)
-    pytest.fail(f"not within {seconds:g} s: {what}")
 
 
 class World:

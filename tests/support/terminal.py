@@ -11,10 +11,11 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from launch.world import SECONDS
+
+from support.world import SECONDS
 
 if TYPE_CHECKING:
-    from launch.world import World
+    from support.world import World
 
 __all__ = ["Terminal"]
 

@@ -6,8 +6,9 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from kernel.live import MODES, LiveHost
-from kernel.programs import Program
+
+from support.live import MODES, LiveHost
+from support.programs import Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,9 +7,6 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from hosts.runs import need
-from launch.world import SECONDS
-from notebooks import TOKEN, Server
 from selenium import webdriver
 from selenium.common.exceptions import (
     StaleElementReferenceException,
@@ -20,6 +17,10 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
+
+from support.notebooks import TOKEN, Server
+from support.runs import need
+from support.world import SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
-from hosts.runs import need
+from support.runs import need
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import zmq
-from hosts.runs import BUSY, SECONDS, Run, wait_for
 from jupyter_client.blocking.client import BlockingKernelClient
+
+from support.runs import BUSY, SECONDS, Run, wait_for
 
 MODES = ("pumped", "shared", "served", "thread")
 

@@ -1,15 +1,19 @@
-"""The windows of a host on its X display, as their user handles them."""
+"""Screens that nobody sees, and the windows of a host on one, as their user handles them."""
 
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
-from hosts.runs import wait_for
+from support.runs import need, wait_for
 
 if TYPE_CHECKING:
-    from hosts.runs import Run
+    from collections.abc import Iterator
+
+    from support.runs import Run
 
 _CLIENT_MESSAGE = 33
 
@@ -77,3 +81,34 @@ class Frames:
 
     def __exit__(self, *_: object) -> None:
         self._x11.XCloseDisplay(self._display)
+
+
+@contextmanager
+def screen(size: str) -> Iterator[str]:
+    """A screen of this size, by its DISPLAY."""
+    reader, writer = os.pipe()
+    command = [
+        "Xvfb",
+        "-displayfd",
+        str(writer),
+        "-screen",
+        "0",
+        f"{size}x24",
+        "-nolisten",
+        "tcp",
+        "-noreset",
+    ]
+    try:
+        server = subprocess.Popen(
+            command, pass_fds=[writer], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+    except FileNotFoundError:
+        os.close(reader)
+        need(False, "Xvfb")
+    finally:
+        os.close(writer)
+    with os.fdopen(reader) as numbers:
+        number = numbers.readline().strip()
+    yield f":{number}"
+    server.terminate()
+    server.wait(timeout=10)

@@ -1,0 +1,1 @@
+"""What tests drive hosts, kernels, browsers and terminals with."""

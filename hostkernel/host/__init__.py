@@ -9,6 +9,7 @@ user's shell or Jupyter server.
 from .adapter import Host
 from .entry import guard, guarded
 from .launching import Finding, Installation, Launch, LaunchRequest
+from .libraries import install_advice, missing_libraries
 from .loop import ExceptHook, HostLoop, Kernel, Tick
 from .scripts import ScriptEnd, run_script, script_path
 from .settings import HostPaths, HostSettings
@@ -28,6 +29,8 @@ __all__ = [
     "Tick",
     "guard",
     "guarded",
+    "install_advice",
+    "missing_libraries",
     "run_script",
     "script_path",
 ]

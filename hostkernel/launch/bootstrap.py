@@ -110,9 +110,33 @@ class Report:
 def describe(error: BaseException) -> Trouble:
     """Why the kernel did not start."""
     hint = getattr(error, "hint", None)
+    lacking = _lacking(error)
+    if lacking is not None:
+        return lacking
     if _is_plain(error):
         return Trouble(str(error), None, hint)
     return Trouble(_reason(error), "".join(_lines(error)), hint)
+
+
+def _lacking(error: BaseException) -> Optional[Trouble]:
+    """What to say of a module that needs shared libraries which this system has not."""
+    if not isinstance(error, ImportError) or "hostkernel.host" not in sys.modules:
+        return None
+    from hostkernel.host.libraries import install_advice, missing_of
+
+    libraries = missing_of(error)
+    if not libraries:
+        return None
+    module = os.path.basename(os.path.dirname(error.path or "")) or error.name or "a module"
+    reason = "{} needs shared libraries that are not installed: {}"
+    return Trouble(reason.format(module, ", ".join(libraries)), None, install_advice(libraries))
+
+
+def _note_lacking(error: BaseException) -> None:
+    """Have the traceback of a script's failed import say how to cure it."""
+    lacking = _lacking(error)
+    if lacking is not None and lacking.hint:
+        error.add_note("{}\n{}".format(lacking.reason, lacking.hint))
 
 
 def _is_plain(error: BaseException) -> bool:
@@ -253,6 +277,7 @@ def bring_up(
     try:
         host.main(manager, tuple(orders["args"]))
     except BaseException as error:
+        _note_lacking(error)
         end = ScriptEnd.of(error) if orders["owns_process"] else None
         if end is None:
             raise

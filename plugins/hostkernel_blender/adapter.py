@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
 from hostkernel.errors import LaunchError
-from hostkernel.host import Finding, Host, HostLoop, HostSettings, Installation, Launch
+from hostkernel.host import (
+    Finding,
+    Host,
+    HostLoop,
+    HostSettings,
+    Installation,
+    Launch,
+    install_advice,
+    missing_libraries,
+)
 
 from .outside.advice import NO_DISPLAY, advice
 from .outside.find import HOST, choose, environment, examine, installations
@@ -232,12 +241,13 @@ class BlenderHost(Host):
         return Launch(argv, environment(program), windowed=windowed, orderly=_ORDERLY)
 
     def diagnose(self) -> list[Finding]:
-        """Called outside: a window without a display, and a file that is not there."""
+        """Called outside: no display, a file that is not there, libraries that the module needs."""
         checks: list[Callable[[], object]] = []
-        if not self.settings.command and not self.find().path.is_dir():
-            own, _ = _split(self.settings.args)
-            if self._has_window(own):
-                checks.append(self._need_display)
+        path = Path() if self.settings.command else self.find().path
+        if path.is_dir():
+            checks.append(partial(_need_libraries, path))
+        elif self._has_window(_split(self.settings.args)[0]):
+            checks.append(self._need_display)
         checks.append(self._blend_file)
         return [finding for check in checks for finding in _findings(check)]
 
@@ -297,6 +307,13 @@ def _findings(check: Callable[[], object]) -> Iterator[Finding]:
     except LaunchError as error:
         fix = error.hint or "hostkernel config show --origin"
         yield Finding(error.reason, fix, prevents=True)
+
+
+def _need_libraries(module: Path) -> None:
+    libraries = missing_libraries(module.glob("__init__*.so"))
+    if libraries:
+        reason = f"bpy needs shared libraries that are not installed: {', '.join(libraries)}"
+        raise LaunchError(HOST, reason, hint=install_advice(libraries))
 
 
 def _existing(file: Path, purpose: str = "open") -> Path:

@@ -20,6 +20,8 @@ from hostkernel.host import (
     Installation,
     Launch,
     guarded,
+    install_advice,
+    missing_libraries,
     run_script,
     script_path,
 )
@@ -29,7 +31,7 @@ from .loop import ExitBell
 from .nested import InterruptibleLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from hostkernel.host import ExceptHook, Kernel, LaunchRequest
@@ -142,8 +144,8 @@ class QtHost(Host):
         raise HostNotFoundError(self.name, reason, 'pip install "hostkernel[qt]"')
 
     def diagnose(self) -> list[Finding]:
-        """Called outside: a release of a binding that crashes programs, and a missing display."""
-        findings = []
+        """Called outside: a release that crashes programs, no display, missing libraries."""
+        findings = [*_library_findings(self.find())]
         if _version("PySide6") in _CRASHING and sys.version_info < (3, 12):
             problem = f"PySide6 {_version('PySide6')} soon crashes programs on Python 3.11"
             fix = f"{sys.executable} -m pip install 'PySide6-Essentials!={_version('PySide6')}'"
@@ -168,6 +170,22 @@ class QtHost(Host):
         script_path(request.args)
         platform = self.settings.env.get(_PLATFORM, os.environ.get(_PLATFORM, ""))
         return Launch(in_process=True, windowed=platform.partition(":")[0] not in _UNSEEN)
+
+
+# What a program with widgets loads, below a binding's folder: PySide's, PyQt's.
+_LOADED = (
+    "QtWidgets*.so",
+    "*/plugins/platforms/libqxcb.so",
+    "*/plugins/platforms/libqoffscreen.so",
+)
+
+
+def _library_findings(binding: Installation) -> Iterator[Finding]:
+    files = (file for pattern in _LOADED for file in binding.path.glob(pattern))
+    libraries = missing_libraries(files)
+    if libraries:
+        problem = f"{binding.path.name} needs shared libraries that are not installed: "
+        yield Finding(problem + ", ".join(libraries), install_advice(libraries), prevents=True)
 
 
 def _abort(core: Any, *error: Any) -> None:

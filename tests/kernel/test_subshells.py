@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from ipykernel.kernelbase import Kernel
 from support.live import busy, control, finish, value
 from support.runs import SECONDS
 
@@ -43,3 +44,25 @@ def test_a_cell_runs_beside_another(host: LiveHost, code: str) -> None:
     assert control(client, "delete_subshell_request", subshell_id=subshell)["status"] == "ok"
     host.drop_clients()
     assert host.stop() == []
+
+
+@pytest.mark.skipif(
+    not hasattr(Kernel, "_send_unknown_subshell_reply"), reason="ipykernel answers it from 7.4 on"
+)
+@pytest.mark.parametrize("thread_safe", [True, False])
+def test_a_cell_for_a_subshell_that_is_not_there_is_answered(
+    host: LiveHost, thread_safe: bool
+) -> None:
+    host.do(SAFE)
+    host.start("Safe" if thread_safe else "")
+    client = host.client()
+    message = client.session.msg("execute_request", {"code": "1 + 1", "silent": False})
+    message["header"]["subshell_id"] = "no such subshell"
+    client.shell_channel.send(message)
+    reply = client.get_shell_msg(timeout=SECONDS)
+    assert reply["parent_header"]["msg_id"] == message["header"]["msg_id"]
+    assert (reply["content"]["status"], reply["content"]["ename"]) == (
+        "error",
+        "UnknownSubshellError",
+    )
+    assert value(client, "1 + 1") == "2"

@@ -215,6 +215,8 @@ def _is_request(kind: str) -> bool:
 
 def _stops_on_error(request: Mapping[str, Any]) -> bool:
     content = request["content"]
+    if isinstance(content, bytes):  # unread: for a subshell that is not there
+        return False
     is_cell = request["header"]["msg_type"] == "execute_request"
     return is_cell and not content.get("silent") and bool(content.get("stop_on_error", True))
 

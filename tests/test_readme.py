@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import os
 import re
 import shlex
@@ -18,7 +17,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from nbclient import NotebookClient
 from support.pictures import Picture
 from support.programs import Program
-from support.runs import SECONDS, Run, environment, need, wait_for
+from support.runs import SECONDS, Run, environment, need_module, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +91,7 @@ def test_the_program_works_as_shown(tmp_path: Path) -> None:
 @pytest.mark.timeout(300)
 def test_blender_from_nothing_to_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """But for pip: with the bpy module, as where there is no Blender, and nbclient for the Lab."""
-    need(importlib.util.find_spec("bpy"), "the bpy wheel of this Python")
+    need_module("bpy")
     environ = environment(tmp_path) | {"HOSTKERNEL_HOSTS__BLENDER__EXECUTABLE": "bpy"}
     monkeypatch.delenv("HOSTKERNEL_TEST_PICTURES", raising=False)
     for name, value in environ.items():

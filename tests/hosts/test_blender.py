@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 import struct
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from support.kinds import cheap_window
-from support.runs import need, run_cell, wait_for
+from support.runs import need, need_module, run_cell, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,7 +46,7 @@ def start(start_run: Callable[..., Run], request: pytest.FixtureRequest) -> Call
 
     def start(mode: str, *args: str) -> Run:
         if mode == "bpy":
-            need(importlib.util.find_spec("bpy"), "the bpy wheel of this Python")
+            need_module("bpy")
         else:
             need(shutil.which("blender"), "Blender on PATH")
         env = {"DISPLAY": request.getfixturevalue("display")} if mode == "window" else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 from support.pictures import Picture
-from support.runs import environment, need
+from support.runs import environment, need, need_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +33,7 @@ def execute(
     """Run a notebook with these cells, as a batch job does; it is changed in place."""
     blender = shutil.which("blender")
     if request.param == "bpy":
-        need(importlib.util.find_spec("bpy"), "the bpy wheel of this Python")
+        need_module("bpy")
     else:
         need(blender, "Blender on PATH")
     options = ["kernel.on_shutdown=exit-host", "hosts.blender.factory_startup=true"]

@@ -19,7 +19,7 @@ import psutil
 import pytest
 from hostkernel_blender.outside.wheels import own_wheel
 from jupyter_client.blocking.client import BlockingKernelClient
-from support.runs import environment, need, run_cell, wait_for
+from support.runs import environment, need, need_module, run_cell, wait_for
 from support.windows import screen
 
 if TYPE_CHECKING:
@@ -66,7 +66,9 @@ def extension(build: Callable[..., Path]) -> Path:
 def bpy_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with Blender's module, and nothing of this environment but what it needs."""
     spec = importlib.util.find_spec("bpy")
-    need(spec, "the bpy wheel of this Python")
+    need_module("bpy")
+    assert spec is not None
+    assert spec.origin is not None
     folder = tmp_path_factory.mktemp("only")
     site = Path(spec.origin).parents[1]
     for name in ("bpy", "numpy", "numpy.libs"):

@@ -7,7 +7,6 @@ and 5.0. Better is allowed in one way: a result may have a picture where stock h
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 import pytest
 from support.kinds import arguments
-from support.runs import need
+from support.runs import need_module
 from support.world import World
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def run_all(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[Callable[[str], Path]]:
     """Run all notebooks in a form of Blender, once; the folder with what they gave."""
-    need(importlib.util.find_spec("bpy"), "the bpy module")
+    need_module("bpy")
     worlds: dict[str, World] = {}
 
     def run(form: str) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -14,7 +13,7 @@ import pytest
 from hostkernel_blender import BlenderHost, BlenderSettings
 from hostkernel_blender.outside.find import environment
 from hostkernel_blender.outside.places import usual
-from support.runs import need
+from support.runs import need, need_module
 
 from hostkernel.errors import HostNotFoundError, LaunchError
 from hostkernel.host import Installation, LaunchRequest
@@ -70,7 +69,7 @@ def test_no_blender_at_all_says_how_to_get_one(
 def test_without_blender_the_bpy_wheel_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    need(importlib.util.find_spec("bpy"), "the bpy wheel of this Python")
+    need_module("bpy")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     host = BlenderHost(BlenderSettings())
@@ -238,7 +237,7 @@ def test_a_missing_file_is_said_before_blender_starts(tmp_path: Path) -> None:
 
 
 def test_the_module_takes_files_only(tmp_path: Path) -> None:
-    need(importlib.util.find_spec("bpy"), "the bpy wheel of this Python")
+    need_module("bpy")
     with pytest.raises(LaunchError, match="--render-anim"):
         launch(tmp_path, "--render-anim", executable="bpy")
     with pytest.raises(LaunchError, match=r"missing\.blend"):

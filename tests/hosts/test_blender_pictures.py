@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import psutil
 import pytest
 from support.kinds import cheap_window
 from support.pictures import Shown
-from support.runs import SECONDS, need, run_cell, wait_for
+from support.runs import SECONDS, need, need_module, run_cell, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +49,7 @@ everywhere = pytest.mark.parametrize("blender", MODES, indirect=True)
 def blender(start_run: Callable[..., Run], request: pytest.FixtureRequest) -> Run:
     mode = request.param
     if mode == "bpy":
-        need(importlib.util.find_spec("bpy"), "the bpy wheel of this Python")
+        need_module("bpy")
     else:
         need(shutil.which("blender"), "Blender on PATH")
     env = {"DISPLAY": request.getfixturevalue("display")} if mode == "window" else {}

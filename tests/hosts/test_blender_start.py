@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 from support.kinds import cheap_window
-from support.runs import need, run_cell, wait_for
+from support.runs import need, need_module, run_cell, wait_for
 from support.windows import Frames, window_of
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def program(path: Path, source: str) -> Path:
 
 
 def test_a_version_chooses_among_real_blenders(start: Callable[..., Run]) -> None:
-    need(importlib.util.find_spec("bpy"), "the bpy wheel of this Python")
+    need_module("bpy")
     program_ = start(version="3.4", background="true", factory_startup="true")
     assert run_cell(program_.client(), "bpy.app.version[:2]") == "(3, 4)"
     module = start(version="5")
@@ -192,7 +191,7 @@ def in_each(request: pytest.FixtureRequest, start: Callable[..., Run]) -> Callab
     """Start a Blender of each kind with a startup script."""
     mode = request.param
     if mode == "bpy":
-        need(importlib.util.find_spec("bpy"), "the bpy wheel of this Python")
+        need_module("bpy")
 
     def start_it(tmp_path: Path, source: str) -> Run:
         (tmp_path / "startup.py").write_text(source)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.kinds import cheap_window
 from support.live import finish
-from support.runs import BUSY, SECONDS, need, run_cell, wait_for
+from support.runs import BUSY, SECONDS, need, need_module, run_cell, wait_for
 from support.windows import press
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def blender(start_run: Callable[..., Run], request: pytest.FixtureRequest) -> Ru
     """One Blender of each kind."""
     mode = request.param
     if mode == "bpy":
-        need(importlib.util.find_spec("bpy"), "the bpy wheel of this Python")
+        need_module("bpy")
     else:
         need(shutil.which("blender"), "Blender on PATH")
     env = {"DISPLAY": request.getfixturevalue("display")} if mode == "window" else {}

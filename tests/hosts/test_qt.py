@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from contextlib import ExitStack
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.live import cell, finish
-from support.runs import SECONDS, Run, need, run_cell, wait_for
+from support.runs import SECONDS, Run, need_module, run_cell, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -88,7 +87,7 @@ class PlainProgram(Program):
 
 @pytest.fixture(scope="module", params=["PySide6", "PyQt6", "PyQt5"])
 def binding(request: pytest.FixtureRequest) -> str:
-    need(importlib.util.find_spec(request.param), request.param)
+    need_module(request.param)
     return str(request.param)
 
 

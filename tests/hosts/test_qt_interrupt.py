@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING
 
 import pytest
 from support.live import busy, control, finish
-from support.runs import Run, need, run_cell
+from support.runs import Run, need_module, run_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +105,7 @@ def program(
 ) -> Run:
     """A program in each binding."""
     binding = str(request.param)
-    need(importlib.util.find_spec(binding), binding)
+    need_module(binding)
     folder = tmp_path_factory.mktemp("program")
     (folder / "own.py").write_text(OWN.format(binding=binding))
     (folder / "main.py").write_text(PROGRAM)

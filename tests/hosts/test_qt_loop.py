@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
@@ -10,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support.runs import need_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,10 +65,7 @@ loop = QtLoop()
 @pytest.fixture(params=BINDINGS)
 def binding(request: pytest.FixtureRequest) -> str:
     name = str(request.param)
-    if importlib.util.find_spec(name) is None:
-        if os.environ.get("CI"):
-            pytest.fail(f"missing: {name}")
-        pytest.skip(f"missing: {name}")
+    need_module(name)
     return name
 
 

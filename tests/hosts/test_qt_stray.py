@@ -5,7 +5,6 @@ The program has no slot in Python, so that Python runs only when the kernel is w
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import zmq
 from support.live import cell, control, quick_client
-from support.runs import SECONDS, Run, need, run_cell, wait_for
+from support.runs import SECONDS, Run, need, need_module, run_cell, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,7 +87,7 @@ class Bare(Run):
 
 @pytest.fixture(scope="module", params=["PySide6", "PyQt6", "PyQt5"])
 def binding(request: pytest.FixtureRequest) -> str:
-    need(importlib.util.find_spec(request.param), request.param)
+    need_module(request.param)
     return str(request.param)
 
 
@@ -299,7 +298,7 @@ print("the script ends", flush=True)
 
 
 def test_requests_that_wait_at_the_scripts_end_are_given_up_quietly(tmp_path: Path) -> None:
-    need(importlib.util.find_spec("PyQt5"), "PyQt5")
+    need_module("PyQt5")
     run = _run(tmp_path, "PyQt5", EARLY)
     context: zmq.Context[Any] = zmq.Context()
     try:

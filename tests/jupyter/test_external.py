@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.notebooks import Server
-from support.runs import need
+from support.runs import need, need_module
 from support.terminal import Terminal
 from support.world import SECONDS, World, wait_for
 
@@ -100,7 +100,7 @@ def test_a_console(world: World, name: str, command: str) -> None:
 
 def test_qtconsole(world: World, name: str) -> None:
     need(importlib.util.find_spec("qtconsole"), "qtconsole")
-    need(importlib.util.find_spec("PySide6"), "PySide6")
+    need_module("PySide6")
     (world.folder / "console.py").write_text(QT)
     env = {"QT_QPA_PLATFORM": "offscreen", "QT_API": "pyside6"}
     code = "print(6 * 7, 'there')"

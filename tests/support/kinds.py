@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from typing import TYPE_CHECKING
 
-from support.runs import need
+from support.runs import need, need_module
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,13 +53,13 @@ def arguments(kind: str, folder: Path) -> tuple[str, ...]:
     if kind == "python":
         return ("--host", "python")
     if kind == "qt":
-        need(importlib.util.find_spec("PySide6"), "PySide6")
+        need_module("PySide6")
         program = folder / "window.py"
         program.write_text(QT_PROGRAM)
         offscreen = "--set=hosts.qt.env={QT_QPA_PLATFORM = 'offscreen', QT_API = 'PySide6'}"
         return ("--host", "qt", offscreen, str(program))
     if kind == "bpy":
-        need(importlib.util.find_spec("bpy"), "the bpy wheel of this Python")
+        need_module("bpy")
         return ("--host", "blender", "--set=hosts.blender.executable=bpy", _FACTORY)
     need(shutil.which("blender"), "Blender on PATH")
     executable = f"--set=hosts.blender.executable={shutil.which('blender')}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import shutil
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 import websocket
 
-from support.runs import need
+from support.runs import need, need_module
 from support.world import SECONDS, wait_for
 
 if TYPE_CHECKING:
@@ -42,11 +41,11 @@ app.exec()
 def host_options(host: str, folder: Path) -> tuple[str, ...]:
     """What follows ``--host NAME``; a host's program is put into ``folder``."""
     if host == "qt":
-        need(importlib.util.find_spec("PySide6"), "PySide6")
+        need_module("PySide6")
         (folder / "program.py").write_text(QT_PROGRAM)
         return ("--set", "hosts.qt.env={QT_QPA_PLATFORM = 'offscreen'}", "program.py")
     if host == "blender":
-        need(importlib.util.find_spec("bpy"), "the bpy module")
+        need_module("bpy")
         return ("--set", "hosts.blender.executable=bpy")
     if host == "blender-background":
         program = need(shutil.which("blender"), "Blender on PATH")

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
+
+from hostkernel.host import install_advice, missing_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +52,25 @@ def need(there: T | None, what: str) -> T:
     if os.environ.get("CI"):
         pytest.fail(f"missing: {what}")
     pytest.skip(f"missing: {what}")
+
+
+# What a program loads, below the folder of its module.
+_LOADED = ("__init__*.so", "QtWidgets*.so", "*/plugins/platforms/libqoffscreen.so")
+
+
+@cache
+def _lacking(module: str) -> tuple[str, ...]:
+    spec = importlib.util.find_spec(module)
+    folders = spec.submodule_search_locations if spec else None
+    names = product(map(Path, folders or ()), _LOADED)
+    return missing_libraries(file for folder, name in names for file in folder.glob(name))
+
+
+def need_module(name: str) -> None:
+    """Skip where a module is not installed, or needs shared libraries that are not."""
+    need(importlib.util.find_spec(name), f"{name} (pip install)")
+    lacking = _lacking(name)
+    need(not lacking, f"what {name} needs: {install_advice(lacking).partition(chr(10))[0]}")
 
 
 class Run:

@@ -100,11 +100,11 @@ class BlenderHost(Host):
 
     @classmethod
     def detect(cls) -> bool:
-        """Called inside: bpy is there from the first line on in every Blender."""
+        """Called inside: whether bpy is imported, as it is in Blender from the first line on."""
         return "bpy" in sys.modules
 
     def loop(self) -> HostLoop | None:
-        """Called inside, on the main thread: the window's loop; none in the background."""
+        """Called inside, on the main thread: the window's loop, None in the background."""
         import bpy
 
         if bpy.app.background:
@@ -114,7 +114,7 @@ class BlenderHost(Host):
         return BlenderLoop(self.settings.context_area)
 
     def started(self) -> None:
-        """Called inside, on the main thread, when the kernel is up."""
+        """Called inside, on the main thread, when the kernel is up: run the startup script."""
         if self.settings.startup:
             from .inside import startup
 
@@ -137,7 +137,7 @@ class BlenderHost(Host):
             self._undo_steps.begin()
 
     def cell_ended(self, number: int | None, cell: str) -> None:
-        """Called inside, on the main thread, after a cell; ``number`` if it has one."""
+        """Called inside, on the main thread, after a cell; ``number`` is None if it has none."""
         from .inside import references
 
         references.cell_ended()
@@ -169,7 +169,7 @@ class BlenderHost(Host):
         return os.path.basename(bpy.data.filepath) or "(unsaved)"  # noqa: PTH119  for each cell
 
     def quit(self) -> None:
-        """Called inside, on the main thread: as File > Quit, without asking."""
+        """Called inside, on the main thread: do what File > Quit does, without asking."""
         import bpy
 
         if bpy.app.background:
@@ -177,9 +177,10 @@ class BlenderHost(Host):
         bpy.app.timers.register(_quit_window, persistent=True)
 
     def main(self, kernel: Kernel, args: tuple[str, ...]) -> None:
-        """Called inside, on the main thread, by the bootstrap.
+        """Called inside, on the main thread, by the bootstrap: run the kernel.
 
-        The bpy module is imported here; Blender's program has read its command line already.
+        The bpy module is imported here, and its files opened; Blender's program has already read
+        its command line.
         """
         import bpy
 
@@ -198,7 +199,11 @@ class BlenderHost(Host):
     # Outside
 
     def find(self) -> Installation:
-        """Called outside: the Blender to use, without starting it. Raises HostNotFoundError."""
+        """Called outside: the Blender to use, started only if its version must be checked.
+
+        Raises:
+            HostNotFoundError: no Blender fits, or its Python is too old.
+        """
         return choose(self.settings.executable, self.settings.version)
 
     def installations(self) -> Sequence[Installation]:
@@ -206,15 +211,15 @@ class BlenderHost(Host):
         return installations(self.settings.executable)
 
     def examine(self, installation: Installation) -> Installation:
-        """Called outside, for listings: asks Blender's program, which takes half a second."""
+        """Called outside, for listings: ask Blender's program, which takes half a second."""
         return examine(installation)
 
     def launch(self, request: LaunchRequest) -> Launch:
         """Called outside: Blender's command line, or this process for the bpy module.
 
         Raises:
-            LaunchError: a window without a display, a file that is not there, or options that
-                the bpy module cannot take.
+            LaunchError: a window has no display, a file does not exist, or the bpy module cannot
+                take the options.
 
         """
         found = request.installation
@@ -232,7 +237,7 @@ class BlenderHost(Host):
         return Launch(argv, environment(program), windowed=windowed, orderly=_ORDERLY)
 
     def diagnose(self) -> list[Finding]:
-        """Called outside: a window without a display, and a file that is not there."""
+        """Called outside: a window without a display, and a missing file."""
         checks: list[Callable[[], object]] = []
         if not self.settings.command and not self.find().path.is_dir():
             own, _ = _split(self.settings.args)
@@ -282,7 +287,7 @@ class BlenderHost(Host):
     def interpreter(self) -> Sequence[str]:
         """Called on both sides: the Python that Blender brings, else the system's.
 
-        For the latter ``sys.executable`` is whatever ``python3.11`` came first on PATH.
+        In a Blender on the system's Python, ``sys.executable`` is the first ``python3.11`` on PATH.
         """
         if self.detect():
             return _inner_interpreter()

@@ -1,7 +1,7 @@
 """The connection file as a typed model.
 
 The format is Jupyter's: https://jupyter-client.readthedocs.io/en/stable/kernels.html#connection-files
-with hostkernel's own facts under one extra key, ``hostkernel``, that clients ignore.
+with hostkernel's own facts under one extra key, ``hostkernel``, which clients ignore.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def kernel_id_of(file: Path) -> str:
 
 
 class HostFacts(BaseModel):
-    """Who owns a connection file, so that a stale one can be told from a live one.
+    """The owner of a connection file, so that a stale file can be distinguished from a live one.
 
     Attributes:
         host: the adapter's name.
@@ -61,9 +61,9 @@ class HostFacts(BaseModel):
         started: start time of that process, in the unit of :mod:`hostkernel.processes`.
         machine: machine, boot and process namespace in which ``pid`` means something.
         title: the document that was open when the kernel last looked: at its start, after
-            each cell, and when it was asked.
+            each cell, and when a client asked.
         kernel_id: the kernel's id; a launcher may name the file as it likes.
-        owned: True where hostkernel made up the ports and the key, False where a launcher did.
+        owned: True if hostkernel chose the ports and the key, False if a launcher did.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -77,7 +77,7 @@ class HostFacts(BaseModel):
     owned: bool = True
 
     def same_kernel(self, other: HostFacts | None) -> bool:
-        """Whether ``other`` tells of the same kernel, whatever is open there now."""
+        """Whether ``other`` describes the same kernel, whichever document is open now."""
         return other is not None and self == other.model_copy(update={"title": self.title})
 
 
@@ -132,7 +132,7 @@ class ConnectionInfo(BaseModel):
 
     @classmethod
     def fresh(cls, ip: str = "127.0.0.1", *, encrypted: bool = False) -> Self:
-        """New, for tcp, with a random key, CURVE keys if ``encrypted``, ports to be chosen."""
+        """Make one for tcp with a random key, CURVE keys if ``encrypted``, and no ports yet."""
         curve: dict[str, str] = {}
         if encrypted:
             import zmq
@@ -146,8 +146,8 @@ class ConnectionInfo(BaseModel):
         """Read a connection file.
 
         Raises:
-            ConnectionFileError: missing, unreadable, another user's, not JSON, or a field is
-                missing or wrong.
+            ConnectionFileError: the file is missing, unreadable, another user's or not JSON,
+                other users may write to it, or a field is missing or wrong.
         """
         try:
             content = json.loads(_read_regular(file))
@@ -174,7 +174,7 @@ class ConnectionInfo(BaseModel):
             raise ConnectionFileError(file, first["msg"].lower(), key) from None
 
     def to_json(self, *, reveal: bool = False) -> str:
-        """As JSON.
+        """The content of the connection file, as JSON.
 
         Args:
             reveal: write the key and the CURVE secret in clear, not masked.
@@ -187,7 +187,7 @@ class ConnectionInfo(BaseModel):
         return json.dumps(content, indent=2)
 
     def client_info(self) -> dict[str, object]:
-        """What :meth:`jupyter_client.KernelClient.load_connection_info` takes; has the key."""
+        """The input of :meth:`jupyter_client.KernelClient.load_connection_info`, with the key."""
         info: dict[str, object] = json.loads(self.to_json(reveal=True))
         info.pop("hostkernel", None)
         info["key"] = self.key.get_secret_value().encode()
@@ -197,11 +197,11 @@ class ConnectionInfo(BaseModel):
         return info
 
     def write(self, file: Path) -> None:
-        """Write atomically, readable by the owner only.
+        """Write the file atomically, readable by the owner only.
 
         Raises:
-            ConnectionFileError: the directory cannot be made or written to, others may write to
-                it, the file is a link or another user's, or would not be private there.
+            ConnectionFileError: the directory cannot be made or written to, other users may write
+                to it, the file is a link or another user's, or would not be private there.
         """
         try:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -232,8 +232,8 @@ _REQUIRED = (*(f"{channel}_port" for channel in _CHANNELS), "ip", "transport", "
 
 
 def _read_regular(file: Path) -> str:
-    # Judged is what was opened: another file may be there by now. Opening a pipe, and reading
-    # it, would wait for somebody to write to it.
+    # Check the open descriptor, not the path, which may have been swapped. O_NONBLOCK: opening a
+    # pipe, and reading it, would wait for a writer.
     handle = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     try:
         _check_opened(file, os.fstat(handle))
@@ -266,15 +266,15 @@ def _write_private(file: Path, text: str) -> None:
 
 
 def check_place(file: Path) -> None:
-    """Refuse a place for a connection file where somebody else has put, or could put, another.
+    """Refuse a place for a connection file where another user has put, or could put, a file.
 
     Raises:
-        ConnectionFileError: that is so.
+        ConnectionFileError: the place is not safe.
     """
     try:
         reason = why_not_ours(file.parent)
     except OSError:
-        reason = None  # There is no such folder, or it is not for us: making it will tell.
+        reason = None  # The folder is missing or not accessible: making it will show which.
     if reason is not None:
         raise ConnectionFileError(file, reason)
     if file.is_symlink():

@@ -1,4 +1,4 @@
-"""Whose files are these, and who else may write to them."""
+"""Who owns files, and who else may write to them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .errors import StartError
 
 __all__ = ["folder_for_sockets", "others_may_write", "stranger", "why_not_ours"]
 
-# What a socket's address has room for on Linux, macOS and the BSDs, less a socket's own name.
+# Bytes in a socket's path on Linux, macOS and the BSDs, less those of the socket's own name.
 _ROOM = 103 - len("/s-5")
 
 
@@ -72,7 +72,10 @@ def others_may_write(status: os.stat_result) -> bool:
 
 
 def _strangers_in_group_may_write(status: os.stat_result) -> bool:
-    """Many systems give each user a group of their own and let it write by default."""
+    """Whether the group may write and may have members besides the owner.
+
+    Many systems give each user a group of their own and let that group write by default.
+    """
     if not status.st_mode & stat.S_IWGRP:
         return False
     import grp

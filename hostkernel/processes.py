@@ -1,4 +1,4 @@
-"""Processes of this machine, and how to tell one from a later one with the same id."""
+"""Processes of this machine, and how to distinguish one from a later one with the same id."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 __all__ = ["alive", "is_plain_python", "machine", "pid_namespace", "start_time"]
 
-_STATE, _START_TIME = 0, 19  # of /proc/<pid>/stat, counted from behind the program's name
+_STATE, _START_TIME = 0, 19  # fields of /proc/<pid>/stat, counted after the program's name
 
 
 def start_time(pid: int) -> float | None:

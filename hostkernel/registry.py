@@ -1,6 +1,6 @@
-"""The running kernels of this machine, told from their connection files.
+"""The running kernels of this machine, read from their connection files.
 
-There is no other record: one file, one truth.
+No other record exists: a kernel's file is the only source.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ State = Literal["running", "stale", "elsewhere"]
 
 @dataclass(frozen=True)
 class RunningKernel:
-    """A kernel that a connection file tells of.
+    """A kernel that a connection file describes.
 
     Attributes:
         facts: host, pid, id and title, as the kernel wrote them.
-        state: ``running``; ``stale``: its host is gone, the file is its launcher's to remove;
+        state: ``running``; ``stale``: its host is gone, and its launcher must remove the file;
             ``elsewhere``: on another machine or in another container that shares this
-            directory, and so not to be judged from here.
-        info: how to reach it.
+            directory, so that its state cannot be determined from here.
+        info: how to reach the kernel.
         file: the connection file.
     """
 
@@ -81,7 +81,7 @@ class Listing:
 def kernels(directory: Path | None = None) -> Listing:
     """List the kernels whose connection files lie in ``directory``.
 
-    A file of ours whose host is gone is removed. A file that cannot be read is left alone.
+    Remove a file of hostkernel's whose host is gone. Leave alone a file that cannot be read.
 
     Args:
         directory: Jupyter's runtime directory by default.
@@ -103,13 +103,13 @@ def find(wanted: str | None, directory: Path | None = None) -> RunningKernel:
     """The one running kernel that ``wanted`` names.
 
     Args:
-        wanted: a prefix of its id, its host, pid, title, or the path of its connection file.
-            None for the only one there is.
+        wanted: a prefix of the kernel's id, its host, pid or title, or the path of its connection
+            file. None for the only one there is.
         directory: Jupyter's runtime directory by default.
 
     Raises:
         SelectionError: none fits, or several do.
-        ConnectionFileError: the file named is missing, broken or not a file of ours.
+        ConnectionFileError: the file named is missing, broken or not hostkernel's.
     """
     if wanted is not None and wanted.endswith(".json"):
         named = _named_file(wanted, directory or runtime_directory())
@@ -125,8 +125,8 @@ def select(
 
     Args:
         wanted: as in :func:`find`.
-        among: the kernels that there are.
-        notes: what the user should know if it is not among them.
+        among: the kernels to select from.
+        notes: what to tell the user if the selection fails.
 
     Raises:
         SelectionError: none fits, or several do.
@@ -154,10 +154,10 @@ def runtime_directory() -> Path:
 
 
 def owner_is_gone(info: ConnectionInfo) -> bool:
-    """Whether a connection file of ours is stale: its host has ended without removing it.
+    """Whether a connection file of hostkernel's is stale: its host ended without removing it.
 
-    Only of this machine and boot can that be said, and only when the process is gone *and*
-    nobody answers on the heartbeat port.
+    This can be said only for this machine and boot, and only if the process is gone *and* nothing
+    listens on the heartbeat port.
     """
     facts = info.hostkernel
     if facts is None or facts.machine != processes.machine():
@@ -166,9 +166,9 @@ def owner_is_gone(info: ConnectionInfo) -> bool:
 
 
 def tells_of(file: Path, info: ConnectionInfo) -> bool:
-    """Whether ``file`` still tells of the kernel it told of when ``info`` was read from it.
+    """Whether ``file`` still describes the kernel that ``info`` was read for, and its host lives.
 
-    At the kernel's end it is removed, or its launcher gets it back.
+    At the kernel's end the file is removed, or restored for its launcher.
     """
     try:
         found = ConnectionInfo.read(file)
@@ -179,12 +179,12 @@ def tells_of(file: Path, info: ConnectionInfo) -> bool:
 
 
 def is_listed(kernel: RunningKernel) -> bool:
-    """Whether its connection file still tells of it."""
+    """Whether the kernel's connection file still describes it."""
     return tells_of(kernel.file, kernel.info)
 
 
 def is_reachable(info: ConnectionInfo) -> bool:
-    """Whether a kernel's host lives, as far as can be told from here, and its ports are open."""
+    """Whether a kernel's heartbeat port is open and, if on this machine, its host lives."""
     facts = info.hostkernel
     if facts is not None and facts.machine == processes.machine():
         return processes.alive(facts.pid, facts.started) and _listening(info)
@@ -222,7 +222,7 @@ def _named_file(wanted: str, directory: Path) -> RunningKernel:
 def _removed(kernel: RunningKernel, notes: list[str]) -> bool:
     if not kernel.facts.owned:
         return False
-    # Somebody may have written a new one meanwhile: only what was judged is removed.
+    # Remove only the file that was checked: a new one may have been written since.
     if _read(kernel.file) == kernel:
         kernel.file.unlink(missing_ok=True)
         _remove_sockets(kernel.info)
@@ -258,7 +258,7 @@ def _listening(info: ConnectionInfo) -> bool:
         with socket.create_connection((_ANY_ADDRESS.get(info.ip, info.ip), info.hb_port), 1):
             return True
     except OSError as error:
-        # Anything but a clear no leaves the file alone.
+        # Any other error is not a clear no, and must not remove the file.
         return error.errno not in {errno.ECONNREFUSED, errno.EADDRNOTAVAIL}
 
 

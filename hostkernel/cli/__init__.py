@@ -104,7 +104,7 @@ def main(args: Sequence[str] | None = None) -> int:
     actions: list[Action] = []
     try:
         status = _parse(args, actions)
-        # A host may run in this very process: not inside the parser, which catches too much.
+        # Not inside the parser, which catches too much: a host may run in this very process.
         return actions[0]() if actions else status
     except KeyboardInterrupt:
         return 130
@@ -117,7 +117,7 @@ def main(args: Sequence[str] | None = None) -> int:
 
 
 def _let_go_of_output() -> None:
-    """Drop what a terminal or pipe that is gone cannot take; else Python exits with 120 for it."""
+    """Drop output to a terminal or pipe that is gone; otherwise Python exits with status 120."""
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:

@@ -1,4 +1,4 @@
-"""A host that is there for one job."""
+"""A host that runs for one job only."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 __all__ = ["started"]
 
-_PATIENCE = 20.0  # seconds that a host may take to end in its own order
+_PATIENCE = 20.0  # seconds that a host may take to end in good order
 
 
 @contextmanager
 def started(host: str, overrides: Sequence[str], args: tuple[str, ...]) -> Iterator[RunningKernel]:
-    """Start a host for a job, and end it with the job however that ends.
+    """Start a host for a job, and end the host with the job, even if the job fails.
 
-    What it prints outside of cells goes to a log, which is kept if the job fails and it
+    The host's output outside cells goes to a log, which is kept if the job fails and the host
     printed anything.
 
     Args:
-        host: its name.
+        host: the host's name.
         overrides: what ``--set`` says.
-        args: the host's own.
+        args: the host's own arguments.
 
     Raises:
-        HostkernelError: it did not start.
+        HostkernelError: the host did not start.
     """
     from hostkernel.launch.orders import Orders
     from hostkernel.launch.prepare import prepare
@@ -82,7 +82,7 @@ def _end(there: Started) -> None:
     def ended() -> bool:
         return there.child.status is not None and not (there.process and there.process.is_alive)
 
-    with suppress(HostkernelError):  # It has ended already, or never will.
+    with suppress(HostkernelError):  # The host has ended already, or does not answer.
         ask(there.info, "stop", exit_host=True)
     if not wait_until(ended, _PATIENCE):
         there.child.end(there.process)

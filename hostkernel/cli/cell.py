@@ -1,4 +1,4 @@
-"""Run one cell in a kernel, with its output in this terminal as it comes."""
+"""Run one cell in a kernel, and print its output in this terminal as it comes."""
 
 from __future__ import annotations
 
@@ -24,49 +24,49 @@ if TYPE_CHECKING:
 
 __all__ = ["Collected", "Shown", "run_cell"]
 
-_LOOK = 500  # milliseconds of silence after which to see whether the kernel is still there
+_LOOK = 500  # milliseconds of silence after which to check that the kernel still lives
 _SETTLE = 50  # milliseconds of silence that end the output before a question
-_CONNECT = 30.0  # seconds to wait for a kernel that is there but does not answer
+_CONNECT = 30.0  # seconds to wait for a kernel that lives but does not answer
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _END_OF_FILE = "\x04"
-_EXIT = "SystemExit"  # with the exit status for its text, where a script exits with one
-_INTERRUPTED = 130  # what a shell says of a script that Ctrl-C ended
+_EXIT = "SystemExit"  # its value is the exit status, if a script exits with one
+_INTERRUPTED = 130  # a shell's status for a script that Ctrl-C ended
 
 
 class Shown:
-    """What a cell gives, in this terminal as it comes.
+    """Print a cell's output in this terminal as it comes.
 
     Attributes:
-        has_failed: an error was shown. A script that exits with a status has shown none.
+        has_failed: whether an error was shown. A script that exits with a status shows none.
     """
 
     has_failed = False
 
     def stream(self, name: str, text: str) -> None:
-        """It printed something."""
+        """Write text that the cell printed."""
         stream = sys.stderr if name == "stderr" else sys.stdout
         stream.write(text)
         stream.flush()
 
     def result(self, data: dict[str, Any]) -> None:
-        """It gave or displayed something, in several formats."""
+        """Print what the cell returned or displayed, given in several formats."""
         text = data.get("text/plain")
         if text is not None:
             print(text, flush=True)
 
     def error(self, content: dict[str, Any]) -> None:
-        """It failed."""
+        """Print the cell's error."""
         self.has_failed = True
         text = "\n".join(content.get("traceback") or [f"{content['ename']}: {content['evalue']}"])
         coloured = sys.stderr.isatty() and "NO_COLOR" not in os.environ
         print(text if coloured else _COLOURS.sub("", text), file=sys.stderr, flush=True)
 
     def exited(self, status: int) -> None:
-        """It ended by ``sys.exit``, and has said itself why."""
+        """Do nothing: the cell ended by ``sys.exit``, and has printed the reason itself."""
 
 
 class Collected(Shown):
-    """What cells give, kept for a program."""
+    """Collect the output of cells for a program."""
 
     def __init__(self) -> None:
         self.printed = {"stdout": "", "stderr": ""}
@@ -74,15 +74,15 @@ class Collected(Shown):
         self.failure: dict[str, Any] | None = None
 
     def stream(self, name: str, text: str) -> None:
-        """It printed something."""
+        """Keep text that the cell printed."""
         self.printed[name] += text
 
     def result(self, data: dict[str, Any]) -> None:
-        """It gave or displayed something, in several formats."""
+        """Keep what the cell returned or displayed, given in several formats."""
         self.results.append(data)
 
     def error(self, content: dict[str, Any]) -> None:
-        """It failed."""
+        """Keep the cell's error."""
         self.has_failed = True
         lines = [_COLOURS.sub("", line) for line in content.get("traceback") or ()]
         self.failure = {
@@ -92,11 +92,11 @@ class Collected(Shown):
         }
 
     def exited(self, status: int) -> None:
-        """It ended by ``sys.exit``, and has said itself why."""
+        """Keep the exit status: the cell ended by ``sys.exit``, and has printed the reason."""
         self.failure = {"name": _EXIT, "value": str(status), "traceback": ""}
 
     def content(self) -> dict[str, Any]:
-        """As a program reads it."""
+        """The collected output, in the form that a program reads."""
         status = "error" if self.failure else "ok"
         return {"status": status, **self.printed, "results": self.results, "error": self.failure}
 
@@ -104,19 +104,19 @@ class Collected(Shown):
 def run_cell(
     info: ConnectionInfo, source: Source, *, allow_stdin: bool = True, shown: Shown | None = None
 ) -> int:
-    """Run code in a kernel; its exit status.
+    """Run code in a kernel, and return its exit status.
 
-    Ctrl-C interrupts the cell, once it runs; a second one leaves it alone and comes out.
+    Ctrl-C interrupts the cell, once it runs; a second Ctrl-C leaves the cell alone and raises.
 
     Args:
         info: how to reach the kernel.
-        source: one cell, magics and all, or one script.
-        allow_stdin: answer the cell's ``input()`` from our standard input.
-        shown: where what it gives goes; this terminal by default.
+        source: one cell, including magics, or one script.
+        allow_stdin: whether to answer the cell's ``input()`` from this process's standard input.
+        shown: receives the cell's output; this terminal by default.
 
     Raises:
-        RequestError: the kernel does not answer, or ended meanwhile.
-        KeyboardInterrupt: Ctrl-C twice, or before the cell's turn came.
+        RequestError: the kernel does not answer, or ended before the cell did.
+        KeyboardInterrupt: Ctrl-C twice, or before the cell ran.
 
     """
     with client(info) as kernel:
@@ -124,7 +124,7 @@ def run_cell(
         cell = _Cell(info, kernel, shown or Shown(), allow_stdin=allow_stdin)
         cell.wait_until_heard()
         reply = cell.run(source)
-        while reply["status"] == "aborted":  # by an error in somebody else's cell before it
+        while reply["status"] == "aborted":  # by an error in another client's cell before
             reply = cell.run(source)
     return _exit_status(source, reply)
 
@@ -154,7 +154,7 @@ class _Cell:
         self._shown_error = False
 
     def wait_until_heard(self) -> None:
-        """Wait for the greeting of the output channel: what came before it would be lost."""
+        """Wait for the greeting on IOPub: output sent before it would be lost."""
         deadline = time.monotonic() + _CONNECT
         while not self._kernel.iopub_channel.socket.poll(_LOOK):
             self._check_alive()
@@ -162,7 +162,7 @@ class _Cell:
                 raise RequestError("run the cell", f"no answer within {_CONNECT:g} s")
 
     def run(self, source: Source) -> dict[str, Any]:
-        """Run and follow the cell to its end; what it answers."""
+        """Run the cell, follow it to its end, and return its reply."""
         self._request = self._send(source)
         self._running = self._idle = False
         self._reply: dict[str, Any] | None = None
@@ -225,7 +225,7 @@ class _Cell:
         self._shown.error(content)
 
     def _on_input_request(self, content: dict[str, Any]) -> None:
-        # What was printed before comes by another socket, and must be read before the question.
+        # Earlier output comes on another socket, and must be read before the question.
         output = self._kernel.iopub_channel
         while output.socket.poll(_SETTLE):
             self._handle(output.get_msg(timeout=0))

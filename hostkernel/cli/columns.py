@@ -11,7 +11,7 @@ __all__ = ["columns"]
 
 
 def columns(rows: Sequence[Sequence[object]]) -> str:
-    """Rows as aligned columns; what is None or empty is a dash."""
+    """Format rows as aligned columns; None and empty values become a dash."""
     cells = [["-" if value in {None, ""} else str(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in cells)

@@ -1,4 +1,4 @@
-"""What went wrong, in words for the terminal, and the exit status that goes with it."""
+"""Errors in words for the terminal, and the exit status for each."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _START_ERRORS = (errors.LaunchError, errors.HostError, errors.PluginError)
 
 
 def say(text: str) -> None:
-    """Tell the user something that is no result; a terminal that is gone needs no telling."""
+    """Print a message that is not a result to stderr; ignore a terminal that is gone."""
     with contextlib.suppress(OSError):
         print(text, file=sys.stderr, flush=True)
 
 
 def explain(error: HostkernelError) -> int:
-    """Say what went wrong; the exit status for it."""
-    if isinstance(error, errors.ScriptError):  # as Python would have said it
+    """Print what went wrong, and return the exit status for it."""
+    if isinstance(error, errors.ScriptError):  # printed as Python would print it
         sys.stderr.write(error.traceback or "")
         return error.status or 0
     lines = _launch_lines(error) if isinstance(error, errors.LaunchError) else [str(error)]

@@ -1,6 +1,6 @@
-"""Start quickly: no garbage is collected while modules are imported, for there is none.
+"""Start quickly: collect no garbage while modules are imported, because there is none.
 
-Collecting costs a kernel that starts in this process a tenth of its time.
+Collecting would take a tenth of the start of a kernel in this process.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ __all__ = ["begin", "end"]
 
 
 def begin() -> None:
-    """From here on modules are imported."""
+    """Stop collecting: from here on modules are imported."""
     gc.disable()
 
 
 def end() -> None:
-    """From here on the user's code runs, or we wait; what there is now is here to stay."""
+    """Collect again: user code runs now, or the process waits. Freeze all objects: they stay."""
     gc.freeze()
     gc.enable()

@@ -26,7 +26,7 @@ def show_panel(
         pid: the host's process.
         kernel_id: the kernel's id.
         connection_file: where clients find it.
-        stream: where to; standard error by default.
+        stream: where to write; standard error by default.
     """
     stream = stream or sys.stderr
     rows = _rows(host, pid, kernel_id, connection_file)
@@ -59,7 +59,7 @@ def _existing(connection_file: Path) -> str:
 
 
 def _show_box(text: str, stream: TextIO) -> None:
-    # Rich takes longer to import than a kernel may take to answer: only where it is seen.
+    # Importing Rich takes longer than a kernel may take to answer: do so only for a terminal.
     from rich.console import Console
     from rich.panel import Panel
     from rich.text import Text
@@ -68,7 +68,7 @@ def _show_box(text: str, stream: TextIO) -> None:
 
 
 class Spinner:
-    """A spinner on a terminal; elsewhere nothing at all.
+    """A spinner on a terminal; nothing elsewhere.
 
     Example::
 
@@ -103,7 +103,7 @@ class Spinner:
 
     @contextmanager
     def hidden(self) -> Iterator[None]:
-        """Out of the way of other output. Any thread."""
+        """Hide the spinner while other output is written; callable on any thread."""
         with self._lock:
             if self._status is not None:
                 self._status.stop()

@@ -19,7 +19,7 @@ def plugin_commands() -> list[str]:
 
 
 def plugin_command(name: str) -> Any:
-    """The command, loaded; a broken one says so when it is run, and harms no other.
+    """Load the command; a broken one reports so when it is run, and harms no other.
 
     The entry point names a :class:`typer.Typer`.
 

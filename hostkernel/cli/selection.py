@@ -1,4 +1,4 @@
-"""Which kernels a command is for."""
+"""Select the kernels that a command is for."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ class Source:
     Attributes:
         code: what to run.
         script: ``argv``, ``file`` and ``folder``, as :mod:`hostkernel.kernel.ipython.scripts`
-            reads them; None for a notebook's cell, which has none of them.
+            reads them; None for a notebook's cell.
     """
 
     code: str
@@ -36,7 +36,7 @@ def is_notebook(file: str | None) -> bool:
 
 
 def sources(file: str | None, code: str | None, args: Sequence[str]) -> list[Source]:
-    """Read all there is to run.
+    """Read everything to run.
 
     Args:
         file: a script, a notebook, ``-`` for standard input, or None.
@@ -44,7 +44,7 @@ def sources(file: str | None, code: str | None, args: Sequence[str]) -> list[Sou
         args: a script's own arguments.
 
     Raises:
-        BadParameter: it cannot be read.
+        BadParameter: the file cannot be read.
     """
     if code is not None:
         return [Source(code, {"argv": ["-c", *args]})]
@@ -56,7 +56,7 @@ def sources(file: str | None, code: str | None, args: Sequence[str]) -> list[Sou
 
 
 def _script(file: str, args: Sequence[str]) -> Source:
-    # Python, too, looks for modules where the file really is, past symbolic links.
+    # Python, too, resolves symbolic links to find the folder for modules.
     path, folder = Path(file).absolute(), Path(file).resolve().parent
     script = {"argv": [file, *args], "file": str(path), "folder": str(folder)}
     return Source(_read(Path(file)), script)

@@ -1,4 +1,4 @@
-"""Validate what was written, all of it before anything is said."""
+"""Validate all settings before any problem is reported."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _Model = TypeVar("_Model", bound="BaseModel")
 
 
 def merge_tables(tables: Tables, hosts: Hosts) -> tuple[Merged, Sequence[Problem]]:
-    """Everything that was written in one, and what is wrong with the environment variables."""
+    """Merge all layers; also return the problems of variables and of values in a table's place."""
     tree = settings_tree(hosts)
     variables, problems = environment_layers(tables.variables, hosts, tables.cwd)
     layers = []
@@ -48,7 +48,7 @@ def merge_tables(tables: Tables, hosts: Hosts) -> tuple[Merged, Sequence[Problem
 def _without_misshapen(
     table: RawTable, path: KeyPath, node: Table, layer: Layer, problems: list[Problem]
 ) -> RawTable:
-    """``table`` without what stands in place of a table: merged, it would hide other layers."""
+    """``table`` without values in a table's place: merged, they would hide other layers."""
     kept = {}
     for key, value in table.items():
         here, below = (*path, key), node.children.get(key)
@@ -62,7 +62,7 @@ def _without_misshapen(
 
 
 def check(tables: Tables, hosts: Hosts, broken: Sequence[PluginError]) -> Settings:
-    """What :meth:`Tables.validate` returns.
+    """Return the validated settings, for :meth:`Tables.validate`.
 
     Raises:
         ConfigError: holds every problem of every place.
@@ -127,7 +127,7 @@ class _Check:
 
 
 def _in_order(problems: Sequence[Problem], tables: Tables) -> Sequence[Problem]:
-    """The weakest place first, and line by line within one."""
+    """Sort problems by place, the weakest first, and by line within a place."""
     files = [str(place.path) for place in tables.places]
     sources = [*files, *sorted(tables.variables), *(layer.source for layer in tables.options)]
     rank = {source: number for number, source in enumerate(sources)}

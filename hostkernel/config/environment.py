@@ -1,7 +1,7 @@
 """The layer of environment variables, ``HOSTKERNEL_KERNEL__LOG_LEVEL`` for ``kernel.log_level``.
 
-pydantic-settings reads them, one at a time: so each value has its own origin, and what is
-wrong with one names that variable.
+pydantic-settings reads them one at a time, so that each value has its own origin, and a problem
+names its variable.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _OF_HOSTS = f"{PREFIX}HOSTS"
 def environment_layers(
     variables: Mapping[str, str], hosts: Hosts, cwd: Path
 ) -> tuple[list[Layer], list[Problem]]:
-    """One layer for each variable that is set, the more general first, and what is wrong.
+    """One layer for each variable that is set, the more general first, and the problems.
 
     An empty variable counts as unset.
     """
@@ -68,7 +68,7 @@ def _read(
 def _decode(path: tuple[str, ...], value: str, model: type[Settings]) -> RawTable:
     from pydantic_settings import EnvSettingsSource
 
-    # It reads the fields of any model, and a BaseSettings would cost each start its import.
+    # It reads the fields of any model; a BaseSettings would have to be imported at every start.
     fields = cast("type[BaseSettings]", model)
     source = EnvSettingsSource(
         fields, case_sensitive=True, env_prefix="", env_nested_delimiter=_DELIMITER
@@ -78,7 +78,7 @@ def _decode(path: tuple[str, ...], value: str, model: type[Settings]) -> RawTabl
 
 
 def _without_null(table: RawTable) -> RawTable:
-    """TOML has no null, and not to be there is what it means."""
+    """Drop nulls: TOML has none, and a missing key means the same."""
     return {
         key: _without_null(value) if isinstance(value, dict) else value
         for key, value in table.items()
@@ -87,7 +87,7 @@ def _without_null(table: RawTable) -> RawTable:
 
 
 def _key(name: str, tree: Table) -> tuple[str, ...] | None:
-    """The key a variable is for; a name within a mapping keeps its case."""
+    """The key that a variable sets; a name within a mapping keeps its case."""
     parts = name[len(PREFIX) :].split(_DELIMITER)
     for end in range(len(parts), 0, -1):
         key = tuple(part.lower() for part in parts[:end])

@@ -1,4 +1,4 @@
-"""The files settings are read from: where they are looked for, which are trusted, reading them."""
+"""Files with settings: where to look for them, which to trust, and how to read them."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _PREFIX = ("tool", "hostkernel")
 
 @dataclass(frozen=True)
 class Place:
-    """One place that was looked at for a file.
+    """One place that was searched for a file.
 
     Attributes:
-        kind: what makes it a place to look at.
+        kind: why this place was searched.
         path: the file, or the directory from which a project file was searched upward.
-        layer: what it says, None where there is no file.
+        layer: the file's settings, None if there is no file.
         problem: why an existing file is not used.
 
     """
@@ -44,7 +44,7 @@ class Place:
 
     @property
     def state(self) -> str:
-        """In a word for ``config path``."""
+        """The state in one word, for ``config path``."""
         if self.problem:
             return "refused" if self.problem.message.startswith("refused") else "unreadable"
         return "used" if self.layer else "absent"
@@ -62,7 +62,7 @@ def standard_file(kind: Literal["site", "user"]) -> Place:
 
 
 def named_file(path: Path) -> Place:
-    """A file that the user named, which is trust enough."""
+    """A file that the user named, and that is therefore trusted."""
     place = _place("named", path)
     if place.layer or place.problem:
         return place
@@ -83,7 +83,7 @@ def project_file(cwd: Path) -> Place:
 
 
 def upward(cwd: Path) -> Iterator[Path]:
-    """The directories a project file is looked for in, the nearest first."""
+    """The directories to search for a project file, the nearest first."""
     start = cwd.resolve()
     home = Path(os.path.expanduser("~")).resolve()  # noqa: PTH111 - never raises
     device = start.stat().st_dev
@@ -118,7 +118,7 @@ def _read(path: Path, *, found: bool) -> Layer | None:
 
 
 def _refuse_strangers(path: Path, status: os.stat_result) -> None:
-    """A project file names programs to run: whoever can write it can run them as this user."""
+    """Refuse a project file that other users can write: it names programs to run as this user."""
     if (owner := stranger(status)) is not None:
         message = f"refused: it belongs to another user (uid {owner})"
         expected = f"a file of your own, or your word for it: --config {path}"
@@ -140,7 +140,7 @@ def _decode(path: Path, data: bytes) -> str:
 
 
 def parse(text: str, source: str, base: Path | None, *, name: str = FILE_NAME) -> Layer | None:
-    """``text`` as a layer; None for a ``pyproject.toml`` without a table for us.
+    """``text`` as a layer; None for a ``pyproject.toml`` without a table for hostkernel.
 
     Raises:
         ConfigError: ``text`` is not TOML; says where.

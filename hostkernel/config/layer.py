@@ -1,4 +1,4 @@
-"""One layer of settings as somebody wrote it, and several merged, each value with its origin."""
+"""One layer of settings as written, and several layers merged, each value with its origin."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ RawTable = dict[str, Any]
 
 @dataclass(frozen=True)
 class Layer:
-    """What one file, variable or option says.
+    """The settings of one file, variable or option.
 
     Attributes:
         source: the file's path, the variable's name, or the option as it was given.
         table: the values, as TOML knows them.
         base: the directory that relative paths are relative to; None if they are absolute.
-        positions: the line of each key, where ``source`` is a file.
+        positions: the line of each key, if ``source`` is a file.
         lines: the file's lines.
-        text: the value as it was written, where ``source`` does not show it.
+        text: the value as it was written, if ``source`` does not show it.
 
     """
 
@@ -61,7 +61,7 @@ class Layer:
         expected: str | None = None,
         nearest: str | None = None,
     ) -> Problem:
-        """A problem of ``path``, with the line as it was written."""
+        """A problem with ``path``, and the line as it was written."""
         line = self.line(path)
         text = self.lines[line - 1].strip() if line else self.text
         return Problem(self.source, message, line, key, text, expected, nearest)
@@ -69,7 +69,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Merged:
-    """Several layers in one: tables are merged, all else is replaced."""
+    """Several layers in one: tables are merged, all other values are replaced."""
 
     table: RawTable
     owners: Mapping[KeyPath, Layer]

@@ -20,7 +20,7 @@ __all__ = ["option_layers"]
 def option_layers(
     overrides: Sequence[str], host: str | None, cwd: Path
 ) -> tuple[list[Layer], list[Problem]]:
-    """One layer for each option, the weakest first, and what is wrong with the others."""
+    """One layer for each valid option, the weakest first, and the problems of the others."""
     layers: list[Layer] = []
     problems: list[Problem] = []
     for override in overrides:

@@ -1,4 +1,4 @@
-"""Relative paths, made absolute by the place they were written in."""
+"""Make relative paths absolute by the place where they were written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["with_absolute_paths"]
 
 
 def with_absolute_paths(layer: Layer, tree: Table) -> Layer:
-    """``layer`` with every value of a type that is a path made absolute."""
+    """``layer`` with every value of a path type made absolute."""
     if layer.base is None:
         return layer
     return replace(layer, table=_in_table(layer.table, tree, layer.base), base=None)
@@ -40,7 +40,7 @@ def _in_node(value: Any, node: Setting | Table | None, base: Path) -> Any:
 
 
 def _in_command(value: Any, base: Path) -> Any:
-    """A program written with a separator is a file; a bare name is looked up on PATH."""
+    """Make a program with a separator or ``~`` absolute; a bare name is looked up on PATH."""
     match value:
         case [str(program), *args] if os.path.dirname(program) or program.startswith("~"):  # noqa: PTH120
             return [_absolute(program, base), *args]

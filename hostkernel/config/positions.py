@@ -1,4 +1,4 @@
-"""On which line of a TOML file each key stands; tomllib reads values but tells no positions."""
+"""The line of each key in a TOML file; tomllib reads values but gives no positions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SCALAR = re.compile(
 def find_positions(text: str) -> Mapping[KeyPath, int]:
     """The 1-based line of every table, key and array element in ``text``.
 
-    ``text`` must be what ``tomllib.loads`` accepts: statements are told apart here, not judged.
+    ``text`` must be valid for ``tomllib.loads``: statements are separated here, not validated.
     """
     scanner = _Scanner(text)
     scanner.scan()
@@ -76,7 +76,7 @@ class _Scanner:
         return self._into(path, line)
 
     def _into(self, path: KeyPath, line: int) -> KeyPath:
-        """Note ``path``; where it is an array of tables, go on in its last table."""
+        """Record the line of ``path``; in an array of tables, continue in its last table."""
         self.lines.setdefault(path, line)
         if path not in self._counts:
             return path
@@ -116,7 +116,7 @@ class _Scanner:
             self._pair(path)
 
     def _next_item(self, closing: str) -> bool:
-        """Go past the opening bracket or comma; False, past the closing one, at the end."""
+        """Skip the opening bracket or comma; at the end skip the closing one and return False."""
         self._skip(_GAP)
         if self.text[self.at] != closing:
             self.at += 1
@@ -135,7 +135,7 @@ class _Scanner:
 
     def _skip(self, pattern: re.Pattern[str]) -> None:
         match = pattern.match(self.text, self.at)
-        if match is None:  # a gap of tomllib and this module; losing positions beats looping
+        if match is None:  # tomllib and this module disagree; losing positions beats looping
             message = f"no position at offset {self.at}"
             raise ValueError(message)
         self.at = match.end()
@@ -148,7 +148,7 @@ def split_key(written: str) -> list[str]:
     """``a."b c"`` as its parts.
 
     Raises:
-        tomllib.TOMLDecodeError: ``written`` is no TOML key.
+        tomllib.TOMLDecodeError: ``written`` is not a TOML key.
 
     """
     table: object = tomllib.loads(f"{written} = 0")

@@ -1,4 +1,4 @@
-"""What pydantic found wrong, in plain words and with the place where it was written."""
+"""The problems that pydantic found, in plain words and with the place of each value."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ _LIMITS = {
 def validation_problems(
     error: ValidationError, prefix: KeyPath, merged: Merged, tree: Table
 ) -> list[Problem]:
-    """The problems in ``error``, one for each value; ``prefix`` is where its model stands."""
+    """The problems in ``error``, one for each value; ``prefix`` is the key of its model."""
     by_path: dict[KeyPath, list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
         path = _written(prefix + detail["loc"], merged.table, missing=detail["type"] == "missing")
@@ -66,12 +66,12 @@ def validation_problems(
 
 
 def unknown_key(path: KeyPath, merged: Merged, tree: Table) -> Problem:
-    """A key that nothing reads."""
+    """The problem with a key that nothing reads."""
     return at(path, merged, "unknown key", nearest=nearest_key(path, tree))
 
 
 def unknown_host(name: str, path: KeyPath, merged: Merged, hosts: Hosts) -> Problem:
-    """A host that no plugin provides."""
+    """The problem with a host that no plugin provides."""
     from difflib import get_close_matches
 
     expected = "one of " + ", ".join(sorted(hosts)) if hosts else None
@@ -89,7 +89,7 @@ def at(
     expected: str | None = None,
     nearest: str | None = None,
 ) -> Problem:
-    """A problem of ``path``, told with the place that set it."""
+    """A problem with ``path``, and the place that set it."""
     layer = merged.owner(path) or Layer("settings", {})
     return layer.problem(path, dotted(path), message, expected=expected, nearest=nearest)
 
@@ -107,7 +107,7 @@ def _problem(
 
 
 def _written(loc: KeyPath, table: Any, *, missing: bool) -> KeyPath:
-    """``loc`` as far as it leads through what was written; the rest names parts of types."""
+    """The part of ``loc`` that leads through written values; the rest names parts of types."""
     for end, part in enumerate(loc):
         inside = isinstance(table, Mapping) and part in table
         if not inside and not (isinstance(table, list) and isinstance(part, int)):

@@ -84,7 +84,7 @@ def _placeholder(setting: Setting) -> str:
 
 
 def markdown(hosts: Hosts) -> str:
-    """A Markdown table of every setting; what all hosts have in common is told once."""
+    """A Markdown table of every setting; settings that all hosts have appear once."""
     common = type("_Common", (Host,), {"settings_model": HostSettings})
     tree = settings_tree({"NAME": common, **hosts})
     rows = ["| setting | type | default | |", "|---|---|---|---|"]
@@ -146,7 +146,7 @@ def effective(settings: Settings, hosts: Hosts) -> dict[str, Any]:
     for name, host in hosts.items():
         try:
             below[name] = settings.for_host(host)
-        except ConfigError:  # it needs a table, but only if it is used
+        except ConfigError:  # the host needs a table, but only if it is used
             continue
     whole = settings.model_copy(update={"hosts": below})
     table: dict[str, Any] = whole.model_dump(mode="json")
@@ -154,7 +154,7 @@ def effective(settings: Settings, hosts: Hosts) -> dict[str, Any]:
 
 
 def shown(table: Mapping[str, Any], hosts: Hosts, origins: Mapping[str, str] | None) -> str:
-    """What :func:`effective` returned as TOML, with each value's origin if they are given."""
+    """The result of :func:`effective` as TOML, with each value's origin if ``origins`` is given."""
     lines: list[str] = []
     for node in settings_tree(hosts).walk():
         value = look_up(table, node.key)

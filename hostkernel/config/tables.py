@@ -1,4 +1,4 @@
-"""Gather the settings from every place they are written in, and validate them together."""
+"""Gather the settings from every place where they are written, and validate them together."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Tables:
     """Settings as they were written, not validated yet.
 
     Relative paths and environment variables of ``[hosts.NAME]`` cannot be read without the
-    types of that host's plugin: so every method takes the hosts there are.
+    types of that host's plugin, so the methods take the known hosts.
 
     Attributes:
         files: the layers of files, the weakest first.
         variables: the environment variables that are settings.
         options: the layers of the command line, the weakest first.
         cwd: what relative paths in variables and options are relative to.
-        places: every place that was looked at for a file.
+        places: every place that was searched for a file.
         problems: what is wrong so far.
 
     """
@@ -49,7 +49,7 @@ class Tables:
     def plugin_settings(self) -> PluginSettings:
         """``[plugins]`` alone, to load local plugins before hosts are known.
 
-        Where it is wrong these are the defaults, and :meth:`validate` says why.
+        If the table is wrong, return the defaults; :meth:`validate` says why.
         """
         if self._is_empty:
             return PluginSettings()
@@ -68,8 +68,8 @@ class Tables:
 
         Args:
             hosts: the adapters there are.
-            broken: the plugins that could not be loaded. A host that nobody provides may be
-                theirs, so it is no problem then: looking it up blames them.
+            broken: the plugins that could not be loaded. They may provide an unknown host, so it
+                is then not a problem here: looking the host up blames the plugin.
 
         Raises:
             ConfigError: holds every problem of every place.
@@ -100,7 +100,7 @@ class Tables:
         """Called outside: what the inside of ``host`` needs, as TOML for :func:`load_dump`.
 
         The merged tables before validation, with absolute paths and ``host`` as the host to
-        use. There is no other host's table: its plugin may be missing inside.
+        use. The tables of other hosts are left out: their plugins may be missing inside.
         """
         import tomli_w
 
@@ -113,7 +113,7 @@ class Tables:
 
     @property
     def _is_empty(self) -> bool:
-        """Nobody said anything: the everyday case, which must not load what the others need."""
+        """Whether no setting is given: the usual case, which must not import what others need."""
         return not (self.files or self.variables or self.options)
 
 
@@ -126,16 +126,16 @@ def gather(
     environ: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> Tables:
-    """Read the settings of every place, without judging them yet.
+    """Read the settings of every place, without validating them yet.
 
     Args:
         overrides: ``KEY=VALUE`` each, as ``--set`` has them; later ones win.
         host: what ``--host`` says, the strongest.
         config: what ``--config`` says: this file in place of a project file.
-        search_project: look for a project file where none is named.
+        search_project: whether to look for a project file if no file is named.
         environ: the environment, by default this process's.
-        cwd: where to look for a project file, and what relative paths that do not stand in a
-            file are relative to; by default the working directory.
+        cwd: where to look for a project file, and the base of relative paths in variables and
+            options; by default the working directory.
 
     """
     environ = os.environ if environ is None else environ
@@ -158,7 +158,7 @@ def gather(
 
 
 def load_dump(text: str, source: str) -> Tables:
-    """Called inside: what :meth:`Tables.dump` returned; ``source`` names it in errors.
+    """Called inside: read the result of :meth:`Tables.dump`; ``source`` names it in errors.
 
     Raises:
         ConfigError: ``text`` is not TOML.

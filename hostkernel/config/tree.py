@@ -1,4 +1,4 @@
-"""Every key that the settings know, as one tree read off the models."""
+"""Every key of the settings, as one tree built from the models."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Setting:
 
     @property
     def is_mapping(self) -> bool:
-        """Whether it holds keys that nobody knows beforehand, such as environment variables."""
+        """Whether it holds keys that are not known beforehand, such as environment variables."""
         return any(get_origin(one) is dict or one is dict for one in _members(self.field))
 
     @property
@@ -59,10 +59,10 @@ class Table:
     Attributes:
         key: its name, in parts.
         model: its type, or None for ``[hosts]`` itself.
-        summary: what it is for, if its model's docstring does not say it best.
-        children: what may stand in it.
-        tells: its header alone, with nothing below it, would already mean something: it is
-            absent by default, or something in it has no default.
+        summary: what the table is for, if its model's docstring is not used.
+        children: the settings and tables that it may contain.
+        tells: whether the header alone, with nothing below it, already has a meaning: the table
+            is absent by default, or something in it has no default.
     """
 
     key: tuple[str, ...]
@@ -142,7 +142,7 @@ def _members(info: FieldInfo) -> Sequence[Any]:
 def typed(hosts: Hosts) -> type[Settings]:
     """:class:`Settings` with a field under ``hosts`` for each of ``hosts``.
 
-    Validation does without it, because making a model takes longer than using one.
+    Validation does not use it, because making a model takes longer than using one.
     """
     from pydantic import ConfigDict, Field, create_model
 

@@ -27,7 +27,7 @@ def pip_install(what: str, python: str = sys.executable) -> str:
 
 
 def packages() -> Iterator[Finding]:
-    """Whether each package is of a version known to work, as our own metadata says."""
+    """Check that each package has a version that hostkernel's and ipykernel's metadata allow."""
     from packaging.requirements import Requirement
 
     wanted = {str(each): Requirement(each) for name in _EXAMINED for each in _requires(name)}
@@ -47,7 +47,7 @@ def _requires(name: str) -> list[str]:
     try:
         return metadata.requires(name) or []
     except metadata.PackageNotFoundError:
-        return []  # which the requirement for it says
+        return []  # The requirement for the package itself reports this.
 
 
 def _version(name: str) -> str | None:
@@ -64,7 +64,7 @@ def policy_name() -> str:
 
 
 def event_loop() -> Iterator[Finding]:
-    """Whether an event loop, as the policy of this environment makes it, can watch a socket."""
+    """Check that an event loop, as this environment's policy makes it, can watch a socket."""
     custom = sys.modules.get("sitecustomize") or sys.modules.get("usercustomize")
     place = getattr(custom, "__file__", None) or "the sitecustomize.py or .pth file that sets it"
     fix = f"take asyncio's event loop policy out of {place}"

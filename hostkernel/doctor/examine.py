@@ -1,4 +1,4 @@
-"""Every check in its order."""
+"""Run every check, in order."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["Checked", "examine"]
 
 @dataclass(frozen=True)
 class Checked:
-    """What one check gave.
+    """The result of one check.
 
     Attributes:
-        name: the check.
-        subject: what it looked at.
-        findings: what is wrong; nothing in the good case.
+        name: the check's name.
+        subject: what the check looked at.
+        findings: what is wrong; empty if nothing is.
     """
 
     name: str
@@ -43,8 +43,8 @@ def examine(host: str | None = None) -> Iterator[Checked]:
     """Run every check, one after the other.
 
     Args:
-        host: the host to start; by default the one that the settings name. Others are then looked
-            at too, but nothing about them counts as an error.
+        host: the host to start; by default the one that the settings name. Other hosts are then
+            examined too, but their findings count as warnings only.
     """
     yield _checked("python", f"{platform.python_version()}, {sys.executable}", ())
     yield _checked("packages", "hostkernel's and ipykernel's", environment.packages())

@@ -25,7 +25,7 @@ __all__ = ["Outside", "read"]
 
 
 def read(host: str | None) -> Outside:
-    """Read the settings and load the plugins, whatever is wrong with them."""
+    """Read the settings and load the plugins, even if some of them are wrong."""
     tables = gather(host=host)
     wanted = tables.plugin_settings()
     plugins = Plugins.load(wanted.paths, wanted.disable, lambda _: None)
@@ -36,14 +36,14 @@ def read(host: str | None) -> Outside:
 
 
 class Outside:
-    """What ``hostkernel run`` would go by.
+    """The settings, plugins and hosts that ``hostkernel run`` would use.
 
     Args:
         named: what ``--host`` says.
         tables: the settings as they were written.
         plugins: those that could be loaded, and what was wrong with the others.
-        settings: validated; the defaults where they are wrong.
-        wrong: what is wrong with them.
+        settings: the validated settings; the defaults if they are wrong.
+        wrong: what is wrong with the settings.
     """
 
     def __init__(
@@ -73,11 +73,11 @@ class Outside:
 
     @property
     def plugin_names(self) -> str:
-        """The plugins."""
+        """The plugins' names, comma-separated."""
         return ", ".join(str(info) for info in self.plugins.loaded)
 
     def plugin_findings(self) -> Iterator[Finding]:
-        """The plugins that cannot be loaded: the rest goes on without them."""
+        """The plugins that cannot be loaded; everything else works without them."""
         for problem in self.plugins.problems:
             fix = f"take {problem.plugin} out of plugins.paths: hostkernel config show --origin"
             if problem.distribution:
@@ -87,7 +87,7 @@ class Outside:
 
     @property
     def paths(self) -> HostPaths:
-        """Where the files of the host that would start live."""
+        """The folders of the host that would start."""
         kind = self.plugins.hosts.get(self._chosen() or "")
         if kind is None:
             return Host(HostSettings()).paths()
@@ -109,7 +109,7 @@ class Outside:
 
 
 class _Examined:
-    """One host."""
+    """One host to examine."""
 
     def __init__(self, name: str, outside: Outside, *, would_start: bool) -> None:
         self.name = name
@@ -121,14 +121,14 @@ class _Examined:
 
     @property
     def subject(self) -> str:
-        """Where it is, and which Python is inside."""
+        """The host's path, and the version of the Python inside."""
         if self._found is None:
             return "-"
         python = self._found.python
         return f"{self._found.path}" + (f", Python {python}" if python else "")
 
     def findings(self) -> Iterator[Finding]:
-        """What is wrong with it; a warning if another host would start."""
+        """What is wrong with the host; only warnings if another host would start."""
         for finding in (*self._trouble, *self._diagnosed()):
             yield finding if self._would_start else replace(finding, prevents=False)
 
@@ -170,7 +170,7 @@ class _Examined:
             return self._trouble[-1:]
 
     def _python(self, host: Host) -> Iterator[Finding]:
-        """Whether hostkernel can serve the Python inside."""
+        """Check that hostkernel can serve the Python inside."""
         cache = self._outside.paths.cache / "packages"
         inside = self._found.python if self._found else None
         if inside is None and self._found and self._found.path.is_file():

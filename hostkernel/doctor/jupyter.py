@@ -42,7 +42,7 @@ print(json.dumps({{"versions": versions, "provisioner": {PROVISIONER!r} in names
 
 
 def kernelspecs(hosts: Collection[str]) -> Iterator[Finding]:
-    """Those that can start nothing any more."""
+    """Find the kernelspecs that can no longer start anything."""
     for spec in installed():
         remove = f"hostkernel kernelspec remove {spec.name}"
         again = f"{remove} && hostkernel kernelspec install {_like(spec)}"
@@ -75,7 +75,7 @@ def program() -> str | None:
 
 
 def on_path() -> Iterator[Finding]:
-    """Whether the Jupyter on PATH can use hostkernel's kernelspecs."""
+    """Check that the Jupyter on PATH can use hostkernel's kernelspecs."""
     python = _python_of(program())
     if python is None or not Path(python).exists():
         return
@@ -97,7 +97,7 @@ def on_path() -> Iterator[Finding]:
 
 
 def _python_of(script: str | None) -> str | None:
-    """The Python that a script is run by, as its first lines say."""
+    """The Python that runs a script, according to the script's first lines."""
     if script is None:
         return None
     with Path(script).open("rb") as stream:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["address", "kernels_and_files", "others", "ports", "runtime"]
 
 _SECONDS = 2.0
-_OLD = 3600.0  # seconds after which no start is still under way
+_OLD = 3600.0  # seconds after which no start can still be under way
 _START = "hostkernel-start-*"  # the folder of one start
 
 
@@ -38,7 +38,7 @@ def address(settings: ConnectionSettings) -> str:
 
 
 def ports(settings: ConnectionSettings) -> Iterator[Finding]:
-    """Whether a kernel could listen there, and be reached."""
+    """Check that a kernel could listen at the address, and be reached."""
     if settings.encryption != "off" and not _has_curve():
         yield Finding(
             "ZeroMQ is built without CURVE, which connection.encryption needs",
@@ -81,7 +81,7 @@ def _reach_by_socket_file() -> None:
 
 
 def runtime(folder: Path) -> Iterator[Finding]:
-    """Whether a connection file can be written there, and nobody else can meddle with it."""
+    """Check that a connection file can be written to the folder, safe from other users."""
     trial = folder / f"hostkernel-doctor-{uuid.uuid4()}.json"
     try:
         ConnectionInfo.fresh().write(trial)
@@ -109,7 +109,7 @@ def _fix(folder: Path) -> str:
 
 
 def others(paths: HostPaths) -> Iterator[Finding]:
-    """Whether logs and what is built once can be written."""
+    """Check that logs and cached files can be written."""
     variables = {"log": "XDG_STATE_HOME", "cache": "XDG_CACHE_HOME"}
     for name, variable in variables.items():
         there = folder = getattr(paths, name)
@@ -124,7 +124,7 @@ def others(paths: HostPaths) -> Iterator[Finding]:
 
 
 def kernels_and_files(folder: Path) -> Iterator[Finding]:
-    """What was left behind, and kernels that are there but do not answer."""
+    """Find files that were left behind, and running kernels that do not answer."""
     for file in sorted(folder.glob("kernel-*.json")):
         try:
             ConnectionInfo.read(file)

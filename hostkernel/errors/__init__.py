@@ -21,7 +21,7 @@ HostkernelError
 ├── LaunchError                   the host did not start, or started without its kernel
 │   └── ScriptError               its script ended before the kernel was up
 ├── KernelspecError               a kernelspec cannot be written or removed
-├── LogError                      there is no log of what was asked for
+├── LogError                      no log was found
 ├── MissingExtraError             a command needs a package that is not installed
 ├── NotebookError                 a notebook cannot be read, run to its end, or written
 └── SelectionError                no running kernel, or several, match

@@ -6,4 +6,4 @@ __all__ = ["HostkernelError"]
 
 
 class HostkernelError(Exception):
-    """Base of every error below; catch it to catch them all."""
+    """Base of every hostkernel error; catch it to catch them all."""

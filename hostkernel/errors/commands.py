@@ -1,4 +1,4 @@
-"""What keeps a command from doing what it was asked for."""
+"""Errors that keep a command from doing its work."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class KernelspecError(HostkernelError):
 
 @dataclass(eq=False)
 class LogError(HostkernelError):
-    """There is no log.
+    """No log was found.
 
     Attributes:
         wanted: the kernel that was asked for, None for any.
-        kernel: that kernel, if it runs: its output goes elsewhere.
+        kernel: that kernel, if it runs and its output goes elsewhere.
     """
 
     wanted: str | None
@@ -74,8 +74,8 @@ class SelectionError(HostkernelError):
 
     Attributes:
         wanted: what was asked for, or None for "the only one".
-        candidates: one line for each kernel that fits, or that is there at all.
-        matched: the candidates fit.
+        candidates: one line for each kernel that fits, or for every kernel if none fits.
+        matched: whether the candidates fit.
         notes: one line for each connection file that was left out, with the reason.
     """
 

@@ -1,4 +1,4 @@
-"""What is wrong with a host application, its adapter or its start."""
+"""Errors of a host application, its adapter or its start."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class HostError(HostkernelError):
 
 @dataclass(eq=False)
 class UnknownHostError(HostError):
-    """No adapter is called ``name``, or, where that is None, fits this process.
+    """No adapter is called ``name``, or, if that is None, no adapter fits this process.
 
     Attributes:
         name: the host that was asked for.
-        known: the hosts there are.
-        nearest: the one that was probably meant.
-        broken: the plugins that were left out, and may be the ones that bring it.
+        known: the names of the known hosts.
+        nearest: the known host that was probably meant.
+        broken: the plugins that were left out; one of them may bring the host.
         hint: what to do about it.
     """
 
@@ -76,7 +76,7 @@ class HostNotFoundError(HostError):
     Attributes:
         host: the adapter's name.
         reason: what was looked for, and where.
-        hint: how to get or name it.
+        hint: how to get the application, or to name its place.
     """
 
     host: str
@@ -115,8 +115,8 @@ class LaunchError(HostkernelError):
 
     Attributes:
         host: the adapter's name.
-        command: the command line that was run, if it came that far.
-        step: what was being done, such as ``import ipykernel``.
+        command: the command line that was run, if the start came that far.
+        step: the step that failed, such as ``import ipykernel``.
         reason: what happened, in a sentence.
         traceback: the traceback from inside the host, if there is one.
         output: the last lines that the host printed.
@@ -149,5 +149,5 @@ class LaunchError(HostkernelError):
 class ScriptError(LaunchError):
     """The script that the host was to run ended before its kernel was up.
 
-    ``traceback`` is what Python prints of it, ``status`` the exit status.
+    ``traceback`` is what Python prints about the script's end, ``status`` is its exit status.
     """

@@ -1,4 +1,4 @@
-"""What is wrong with a kernel or its connection file."""
+"""Errors of a kernel or its connection file."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ShellExistsError(KernelError):
 
 @dataclass(eq=False)
 class StartError(KernelError):
-    """A part of the kernel could not be set up; all is as it was before."""
+    """A part of the kernel could not be set up; the process is as it was before."""
 
     reason: str
 
@@ -97,7 +97,7 @@ class KernelTimeoutError(KernelError):
 
 @dataclass(eq=False)
 class RequestError(KernelError):
-    """A running kernel was asked for something from outside, and it was not done."""
+    """A running kernel did not do what it was asked from outside."""
 
     action: str
     reason: str

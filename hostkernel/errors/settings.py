@@ -1,4 +1,4 @@
-"""What is wrong in the settings, or with a plugin."""
+"""Errors of the settings, or of a plugin."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["ConfigError", "PluginError", "Problem"]
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong in the settings.
+    """One problem in the settings.
 
     Attributes:
         source: where the value came from: a file's path, ``--set``, a variable's name.
         message: what is wrong.
-        line: 1-based line in ``source`` where that is a file.
+        line: 1-based line in ``source`` if that is a file.
         key: dotted key, such as ``kernel.log_level``.
         text: the offending line or value as it was written.
         expected: what would have been right.

@@ -1,4 +1,4 @@
-"""What the author of a host adapter writes against.
+"""The API for authors of host adapters.
 
 A host is an application with Python inside. Its adapter is one class, a subclass of
 :class:`Host`, that a plugin returns from the hook ``hostkernel_hosts``. Everything but

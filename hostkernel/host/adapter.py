@@ -58,13 +58,13 @@ class Host:
 
     undisturbed: ClassVar[bool] = False
     """Whether the application may crash if another thread runs Python while a cell is inside it.
-    The cell then waits while its output is sent. Threads that cells start are theirs."""
+    The cell then waits while its output is sent. Threads that cells start are not held back."""
 
     fallback: ClassVar[bool] = False
     """The host to use when none is named or detected."""
 
     gui: ClassVar[frozenset[str]] = frozenset()
-    """What ``%gui`` may name here, because the host's own loop already is it."""
+    """The names that ``%gui`` accepts here: toolkits that the host's own loop already serves."""
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
@@ -82,8 +82,8 @@ class Host:
     def detect(cls) -> bool:
         """Called inside, before the settings are read: whether this process is the host.
 
-        Look at ``sys.modules``, import nothing. A detected subclass beats its base; one that
-        does not override this method is not asked.
+        Look at ``sys.modules``, import nothing. A detected subclass beats its base; a subclass
+        that does not override this method is not asked.
         """
         return False
 
@@ -98,9 +98,10 @@ class Host:
     def interrupted(self) -> None:
         """Called inside, on any thread, when a running cell is interrupted.
 
-        The cell gets its KeyboardInterrupt anyway, once it is in Python. Override this where
-        it may wait for what the application can end: a dialog that it has opened, a task with a
-        way to cancel it. What the application itself has opened or begun is none of the cell's.
+        The cell gets its KeyboardInterrupt anyway, once it runs Python code. Override this where
+        a cell may wait for something that the application can end: a dialog that the cell has
+        opened, a task that can be cancelled. Leave alone what the application itself has opened
+        or begun.
         """
 
     def title(self) -> str | None:
@@ -114,46 +115,47 @@ class Host:
     def excepthook(self) -> ExceptHook | None:
         """Called inside, on the main thread, before each cell until it returns something.
 
-        For an application that ends by an error in a callback that nobody catches. Between cells
-        ``sys.excepthook`` is the application's; from the first cell to the stop the kernel then
-        keeps a hook there that shows the errors of cells' code to their client.
+        For an application that an uncaught error in a callback would end. Between cells
+        ``sys.excepthook`` is the application's. If this returns a function, the kernel keeps its
+        own hook there from the first cell to the stop, which shows the errors of a cell's code
+        to the cell's client.
 
         Returns:
-            What to call for all other errors, with the arguments of ``sys.excepthook``. None
-            leaves ``sys.excepthook`` alone.
+            The function to call for all other errors, with the arguments of ``sys.excepthook``.
+            None leaves ``sys.excepthook`` alone.
         """
         return None
 
     def on_exit(self, callback: Callable[[], None]) -> Callable[[], None] | None:
-        """Called inside, at start, on the main thread: arrange to hear of the host's end.
+        """Called inside, at start, on the main thread: register a callback for the host's end.
 
         Args:
-            callback: to be called on the main thread when the host ends. Python's own atexit
-                is watched anyway.
+            callback: to be called on the main thread when the host ends. The core watches
+                Python's own atexit anyway.
 
         Returns:
-            A function that takes the registration back, None if there is nothing to take back.
+            A function that undoes the registration, None if there is nothing to undo.
         """
         return None
 
     def quit(self) -> None:
-        """Called inside, once the kernel is gone: end the host, by its own orderly way.
+        """Called inside, on the kernel's thread, once the kernel is gone: end the host properly.
 
-        On the thread that the kernel ran on: the main thread, except where the host has
-        neither a loop nor is served.
+        The kernel's thread is the main thread, except in a host that has no loop and is not
+        served.
         """
         raise SystemExit(0)
 
     def main(self, kernel: Kernel, args: tuple[str, ...]) -> None:
         """Called inside, on the main thread, by the bootstrap: start the kernel.
 
-        Only in a host that hostkernel started. Where it has no loop of its own, run the kernel
+        Only in a host that hostkernel started. If the host has no loop of its own, run the kernel
         here until it stops.
 
         Args:
-            kernel: not started yet.
+            kernel: the kernel, not started yet.
             args: the user's arguments, for a host that runs in hostkernel's own process; in
-                any other the application has seen them itself.
+                any other host the application has seen them itself.
         """
         kernel.run()
 
@@ -163,7 +165,7 @@ class Host:
         """Called outside: the application on this machine, None if there is nothing to find.
 
         Raises:
-            HostNotFoundError: it is not there.
+            HostNotFoundError: the application is not on this machine.
         """
         return None
 
@@ -171,15 +173,15 @@ class Host:
         """Called outside, for listings: every copy of the application on this machine.
 
         Raises:
-            HostNotFoundError: there is none.
+            HostNotFoundError: there is no copy.
         """
         found = self.find()
         return () if found is None else (found,)
 
     def examine(self, installation: Installation) -> Installation:
-        """Called outside, for listings: the same with all that can be told.
+        """Called outside, for listings: ``installation`` with everything that can be found out.
 
-        It may start the application to ask, which would delay every start in :meth:`find`.
+        May start the application to ask it; in :meth:`find` that would delay every start.
         """
         return installation
 
@@ -191,16 +193,16 @@ class Host:
         """Called outside when the host did not start: what its user can do about it.
 
         Args:
-            error: with the end of the host's output and its exit status. It is shown with what
-                this returns as ``hint``, if it has none yet.
+            error: the failure, with the end of the host's output and its exit status. If it has no
+                ``hint`` yet, it is shown with the result of this method as its ``hint``.
         """
         return None
 
     def diagnose(self) -> Sequence[Finding]:
         """Called outside, by ``hostkernel doctor``: what would keep the host from starting.
 
-        Or from working well. Beside what :meth:`find` raises and the Python inside, which the
-        core looks at. Only look: start nothing, change nothing.
+        Also what would keep it from working well. Leave out what :meth:`find` raises and the
+        Python inside: the core checks both. Only look: start nothing, change nothing.
         """
         return ()
 
@@ -221,16 +223,16 @@ class Host:
     def interpreter(self) -> Sequence[str]:
         """Called on both sides: the command of the host's real Python.
 
-        ``sys.executable`` is something else in most hosts. Cells see this one's instead, if it
-        is a program without arguments.
+        ``sys.executable`` is something else in most hosts. Cells see this command as their
+        ``sys.executable`` instead, if it is a program without arguments.
         """
         return (sys.executable,)
 
     def packages(self) -> Path | None:
         """Called inside: the folder that ``%pip`` installs into, so that no host is changed.
 
-        None means the environment of :meth:`interpreter`, by default where this process is
-        plain Python: then that is the user's own.
+        None means the environment of :meth:`interpreter`. That is the default in plain Python,
+        where the environment is the user's own.
         """
         import platformdirs
 

@@ -1,11 +1,11 @@
-"""Calls from C into Python that no stray exception leaves.
+"""Calls from C into Python that let no stray exception out.
 
-A signal handler may raise at any instruction, and another thread may have an exception raised
-at any (``PyThreadState_SetAsyncExc``). Where a host sleeps in C, that is the very first
-instruction of the next Python function it calls, before any ``try`` of that function: the host
-gets the exception and may drop the timer that called, or end. A suspended generator waits inside
-its ``try``, so whatever comes as it is resumed is caught. ``ctypes`` callbacks swallow
-exceptions too, but print them as "ignored" and take the GIL a second time.
+A signal handler may raise at any instruction, and so may another thread, by
+``PyThreadState_SetAsyncExc``. Where a host sleeps in C, that is the very first instruction of the
+next Python function it calls, before any ``try`` of that function: the host gets the exception
+and may drop the timer that called, or end. A suspended generator waits inside its ``try``, so it
+catches whatever is raised as it resumes. ``ctypes`` callbacks swallow exceptions too, but print
+them as "ignored" and take the GIL a second time.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ F = TypeVar("F")
 
 
 def note_stray(error: BaseException) -> None:
-    """Log an exception that came while no cell was running, and that nobody is told of."""
+    """Log an exception that was raised while no cell ran, and that is reported nowhere else."""
     # Ctrl-C is one: an application that sleeps in C does not see it either.
     log.warning("%r was raised while no cell was running; the kernel goes on", error)
     log.debug("it was raised here", exc_info=error)
 
 
 class _Entry:
-    """Where :func:`guarded` finds the generator whose turn it is."""
+    """The place where :func:`guarded` finds the generator that takes the next call."""
 
     call: Callable[[object], object]
 
@@ -48,15 +48,15 @@ def guarded(
 ) -> Callable[[], T | F]:
     """Make a callable for C code that calls ``function`` and lets no exception out.
 
-    Called inside, on any thread; the result is for one thread only. It may be called again
-    while it runs.
+    Called inside, on any thread; the result is for one thread only. The result may be called
+    again while it runs.
 
     Args:
-        function: what it calls. An exception that comes before its first line is caught, and
-            it is called all the same.
+        function: the function to call. An exception before its first line is caught, and the
+            function is called all the same.
         stray: called with each exception that was caught; by default it is logged.
-        passes: what ``function`` may raise all the same.
-        failed: what a call returns in which ``function`` raised.
+        passes: the exceptions of ``function`` that are let out all the same.
+        failed: the result of a call in which ``function`` raised.
 
     Example::
 
@@ -99,7 +99,7 @@ def _attend(
     failed: object,
 ) -> Generator[object, Any]:
     own = yield None
-    nested = result = caught = None  # the first is a generator like this one
+    nested = result = caught = None  # nested: a generator like this one
     while True:
         try:
             while True:
@@ -120,6 +120,6 @@ def _attend(
                 setattr(place, name, nested.send)
                 result = function()
         except passes:
-            raise  # which ends this generator; the nested one has taken its place
+            raise  # This ends this generator; the nested one has taken its place.
         except BaseException as error:
             caught, result = error, failed

@@ -18,8 +18,8 @@ class Installation:
 
     Attributes:
         path: the executable, or the package directory of a host that is a Python module.
-        version: the host's version, if it can be told.
-        python: ``"3.11"``: the minor version of the Python inside, if it can be told.
+        version: the host's version, if it is known.
+        python: ``"3.11"``: the minor version of the Python inside, if it is known.
     """
 
     path: Path
@@ -54,9 +54,9 @@ class Launch:
         windowed: True where the host shows a window that its user works in. Such a host
             outlives the terminal or server that started it.
         orderly: the exit statuses with which the host ends in good order.
-        python: ``"3.11"``: the minor version of the Python inside, if it can be told; by default
-            that of the installation. Packages for another one than ours are fetched before the
-            host is started, where else its first start would end by saying which it is.
+        python: ``"3.11"``: the minor version of the Python inside, if it is known; by default
+            that of the installation. If it differs from this process's, packages for it are
+            fetched before the start; otherwise the first start would end, only to report it.
     """
 
     argv: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ class Finding:
     Attributes:
         problem: what is wrong, in a sentence.
         fix: the command that fixes it, or what to do.
-        prevents: whether it keeps the host from starting, and is no mere warning.
+        prevents: True if the problem keeps the host from starting, False for a mere warning.
     """
 
     problem: str

@@ -17,7 +17,7 @@ Tick = Callable[[], float | None]
 """Run one slice of the kernel; the seconds until it wants the next, None for "when woken"."""
 
 ExceptHook = Callable[[type[BaseException], BaseException, TracebackType | None], object]
-"""What ``sys.excepthook`` is: called with the type, the error and its traceback."""
+"""The signature of ``sys.excepthook``: called with the type, the error and its traceback."""
 
 
 class Kernel(Protocol):
@@ -33,17 +33,17 @@ class Kernel(Protocol):
 
     @property
     def is_running(self) -> bool:
-        """Whether clients can reach the kernel now; asked afresh each time."""
+        """Whether clients can reach the kernel now; computed at each access."""
 
     @property
     def connection_file(self) -> Path | None:
         """The connection file while there is one."""
 
     def start(self) -> object:
-        """Start; returns at once, the host's own loop drives the kernel."""
+        """Start and return at once; the host's own loop drives the kernel."""
 
     def serve(self) -> None:
-        """Start if need be, and run the kernel's loop here until it is stopped."""
+        """Start if necessary, and run the kernel's loop here until the kernel is stopped."""
 
     def run(self) -> None:
         """Start in the host's loop and return, or :meth:`serve` where the host has none."""
@@ -61,8 +61,8 @@ class HostLoop:
     """
 
     polled: ClassVar[bool] = False
-    """The host cannot be woken from outside: call ``tick`` regularly and sleep for the
-    seconds it returns at most. An empty tick costs microseconds."""
+    """The host cannot be woken: call ``tick`` regularly, and sleep at most for the seconds
+    that it returns. An empty tick costs microseconds."""
 
     sleeps: ClassVar[bool] = False
     """The host sleeps in C between turns, and a signal cuts that sleep short: the core sends
@@ -75,7 +75,7 @@ class HostLoop:
     def wake(self) -> None:
         """Called inside, from any thread: call ``tick`` once, soon, on the main thread.
 
-        Called again after a while if no tick has followed.
+        The core calls it again after a while if no tick has followed.
         """
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""Running a script as Python would, for :meth:`Host.main`."""
+"""Run a script as Python would, for :meth:`Host.main`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ScriptEnd", "run_script", "script_path"]
 
-_INTERRUPTED = 130  # as a shell says it
+_INTERRUPTED = 130  # a shell's status for a command that Ctrl-C ended
 
 
 def script_path(args: Sequence[str]) -> Path:
@@ -39,12 +39,13 @@ def script_path(args: Sequence[str]) -> Path:
 def run_script(args: Sequence[str], *, before: Callable[[], object] = lambda: None) -> None:
     """Called inside, on the main thread, from :meth:`Host.main`: run a script as Python would.
 
-    The script is ``__main__``, and stays it when it has ended; ``args`` become ``sys.argv``,
-    and its folder comes first on ``sys.path``. What it raises, SystemExit too, comes out.
+    The script becomes ``__main__``, and stays it after its end; ``args`` become ``sys.argv``, and
+    the script's folder comes first on ``sys.path``. What the script raises, SystemExit too,
+    propagates.
 
     Args:
         args: the script's file and its own arguments.
-        before: called when all that is in place, before the script's first line. A kernel
+        before: called when all this is in place, before the script's first line. A kernel
             that runs beside the script starts here, so that it finds the right ``__main__``.
 
     Raises:
@@ -62,7 +63,7 @@ def run_script(args: Sequence[str], *, before: Callable[[], object] = lambda: No
     main.__file__ = str(path)
     sys.argv = list(args)
     if not sys.flags.safe_path:
-        # Python, too, looks for modules where the file really is, past symbolic links.
+        # Python, too, resolves symbolic links to find the folder for modules.
         sys.path.insert(0, str(path.resolve().parent))
     sys.modules["__main__"] = main
     before()
@@ -79,7 +80,7 @@ def _execute(code: CodeType, namespace: dict[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class ScriptEnd:
-    """The end of a script by what it raised, as Python would report it.
+    """The end of a script by an exception, as Python would report it.
 
     Attributes:
         error: what :func:`run_script` raised.
@@ -91,7 +92,7 @@ class ScriptEnd:
 
     @classmethod
     def of(cls, error: BaseException) -> ScriptEnd | None:
-        """The end that ``error`` is; None where it came from elsewhere, or explains itself."""
+        """The script's end by ``error``; None if it came from elsewhere or is hostkernel's own."""
         if isinstance(error, HostkernelError):
             return None
         frames = error.__traceback__
@@ -111,7 +112,7 @@ class ScriptEnd:
 
     @property
     def text(self) -> str:
-        """What Python prints; nothing where the script has exited by a number, or by Ctrl-C."""
+        """What Python prints; empty if the script exited with a number, or by Ctrl-C."""
         if isinstance(self.error, KeyboardInterrupt):
             return ""
         if isinstance(self.error, SystemExit):
@@ -120,13 +121,13 @@ class ScriptEnd:
         return "".join(traceback.format_exception(type(self.error), self.error, self.frames))
 
     def show(self) -> None:
-        """Print it to stderr; an error goes to ``sys.excepthook``, which may be the script's."""
+        """Print the end to stderr; pass an error to ``sys.excepthook``, maybe the script's own."""
         for stream in (sys.stdout, sys.stderr):  # as Python does once a script has ended
             with suppress(Exception):
                 stream.flush()
         if isinstance(self.error, (KeyboardInterrupt, SystemExit)):
             sys.stderr.write(self.text)
         else:
-            # Python's own hook looks at the error for its traceback.
+            # Python's own hook reads the traceback from the error.
             error = self.error.with_traceback(self.frames)
             sys.excepthook(type(error), error, self.frames)

@@ -1,4 +1,4 @@
-"""What may be configured of a host, and where its files live."""
+"""The settings of a host, and where its files live."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class HostPaths:
         runtime: connection files. Jupyter clients find ``--existing NAME`` only in Jupyter's
             runtime directory.
         config: the user's settings file.
-        cache: what can be built again.
+        cache: files that can be built again.
         log: output of detached hosts.
     """
 

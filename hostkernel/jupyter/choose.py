@@ -1,4 +1,4 @@
-"""Outside: which kernel a client that names a kernelspec gets."""
+"""Outside: choose the kernel for a client that names a kernelspec."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from hostkernel.registry import RunningKernel, kernels, select
 __all__ = ["Attach", "open_kernel"]
 
 Attach = Literal["always", "if-open", "never"]
-"""Use a kernel that is open: it must be there; else start its host; or start one each time."""
+"""Whether to attach to an open kernel: require one, else start its host, or always start one."""
 
 
 def open_kernel(attach: Attach, host: str | None, wanted: str | None) -> RunningKernel | None:
-    """The kernel to attach to, None to start a host.
+    """The kernel to attach to, or None to start a host.
 
     Args:
         attach: see :data:`Attach`.
         host: consider kernels of this host only.
-        wanted: which one, as in :func:`hostkernel.registry.find`.
+        wanted: names the kernel, as in :func:`hostkernel.registry.find`.
 
     Raises:
-        SelectionError: it is not there, or it could be several.
+        SelectionError: no kernel fits, or several do.
     """
     if attach == "never":
         return None

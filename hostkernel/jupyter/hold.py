@@ -1,4 +1,4 @@
-"""Outside: what a Jupyter kernel manager has in hand while it uses a kernel of ours."""
+"""Outside: the hold that a Jupyter kernel manager has on a hostkernel kernel that it uses."""
 
 from __future__ import annotations
 
@@ -23,17 +23,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Hold"]
 
-_PATIENCE = 10.0  # seconds to wait for a restart; a busy host does it later, before all else
-_ANSWER = 5.0  # seconds for an answer from a thread of the kernel's that is never busy long
+_PATIENCE = 10.0  # seconds to wait for a restart; a busy host restarts later, before all else
+_ANSWER = 5.0  # seconds to wait for an answer; the thread that answers is never busy for long
 _POLL = 0.02
 
 
 class Hold:
-    """A kernel that a manager uses; made by :meth:`take`.
+    """A kernel that a manager uses; it takes effect with :meth:`take`.
 
     Args:
         kernel: the kernel.
-        ends: the host was started for this manager, and ends when it is shut down.
+        ends: whether the host was started for this manager and ends when the manager shuts down
+            the kernel.
     """
 
     def __init__(self, kernel: RunningKernel, *, ends: bool) -> None:
@@ -52,13 +53,13 @@ class Hold:
         """Tell the kernel that it is in use.
 
         Raises:
-            RequestError: it does not answer.
+            RequestError: the kernel does not answer.
         """
         answer = await self._ask("attach", holder=self._holder)
         self._renewals = answer["renewals"]
 
     async def let_go(self) -> None:
-        """Tell the kernel, if it is still there, that this manager is done with it."""
+        """Tell the kernel, if it still runs, that this manager no longer uses it."""
         if self.is_alive:
             with suppress(HostkernelError):
                 await self._ask("detach", holder=self._holder)
@@ -68,7 +69,7 @@ class Hold:
         """Restart the kernel in place, and wait for it.
 
         Args:
-            asked: a client's request for it is under way.
+            asked: whether a client has already requested the restart.
         """
         if not asked:
             await self._ask("restart")
@@ -85,19 +86,19 @@ class Hold:
         await self._ask("interrupt")
 
     async def end_host(self) -> None:
-        """Ask kernel and host to end in order; they may be gone already."""
+        """Ask the kernel and the host to end in good order; both may have ended already."""
         with suppress(HostkernelError):
             await self._ask("stop", exit_host=True)
 
     def kill_host(self) -> None:
-        """End the host at once."""
+        """Kill the host's process, if it still lives."""
         if self.host_is_alive:
             with suppress(ProcessLookupError):
                 os.kill(self.kernel.facts.pid, signal.SIGKILL)
 
     @property
     def is_alive(self) -> bool:
-        """Whether its connection file still tells of it, and its host lives."""
+        """Whether the connection file still describes the kernel, and the host lives."""
         return tells_of(self.kernel.file, self.kernel.info)
 
     @property
@@ -107,10 +108,10 @@ class Hold:
         return processes.alive(facts.pid, facts.started)
 
     def connection_info(self) -> dict[str, Any]:
-        """What the manager needs to reach the kernel.
+        """The connection information for the manager.
 
-        A manager removes the sockets of an ipc kernel when it lets go of it or restarts it: it
-        gets links to them, fresh ones each time.
+        A manager removes the sockets of an ipc kernel when it releases or restarts the kernel, so
+        it gets symbolic links to the sockets, fresh ones each time.
         """
         info = self.kernel.info
         if info.transport == "ipc":
@@ -120,7 +121,7 @@ class Hold:
                 (self._links / f"s-{port}").symlink_to(f"{info.ip}-{port}")
             info = info.model_copy(update={"ip": str(self._links / "s")})
         found: dict[str, Any] = info.client_info()
-        # A manager compares them with its own, which are bytes for the one and text for the other.
+        # A manager compares these values with its own: the key as bytes, the CURVE keys as text.
         curve = {name: found[name].decode() for name in found if name.startswith("curve_")}
         return found | curve
 

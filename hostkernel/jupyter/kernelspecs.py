@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["PROVISIONER", "Installed", "Kernelspec", "attaching", "for_host", "installed"]
 
 PROVISIONER = "hostkernel-provisioner"
-_MARK = "hostkernel"  # in the metadata of what is ours
+_MARK = "hostkernel"  # the key in the metadata of hostkernel's kernelspecs
 _LOGO = Path(__file__).with_name("logo.svg")
 _POLICY = "kernel.on_shutdown"
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -36,10 +36,10 @@ class Kernelspec:
     """One kernelspec, not written yet.
 
     Attributes:
-        name: what ``--kernel NAME`` of papermill and its like takes.
+        name: the NAME in ``--kernel NAME`` of papermill and similar tools.
         display_name: what launchers show.
-        argv: the command line of clients that start kernels themselves.
-        config: what the provisioner is made with.
+        argv: the command line for clients that start kernels themselves.
+        config: the keyword arguments of the provisioner.
         logo: an SVG or PNG file.
     """
 
@@ -50,7 +50,7 @@ class Kernelspec:
     logo: Path = _LOGO
 
     def content(self) -> dict[str, Any]:
-        """What ``kernel.json`` says."""
+        """The content of ``kernel.json``."""
         return {
             "argv": list(self.argv),
             "display_name": self.display_name,
@@ -65,16 +65,16 @@ class Kernelspec:
         }
 
     def install(self, prefix: Path | None = None) -> Path:
-        """Write it, in one step; one of ours that is there is replaced.
+        """Write the kernelspec in one step, and replace an older one of hostkernel's.
 
         Args:
-            prefix: of an environment, None for the user's own kernelspecs.
+            prefix: an environment's prefix, None for the user's own kernelspecs.
 
         Returns:
             The kernelspec's folder.
 
         Raises:
-            KernelspecError: that is no name, a kernelspec of somebody else's has it, or the
+            KernelspecError: the name is not valid, another program's kernelspec has it, or the
                 folder cannot be written to.
         """
         folder = _directory(prefix) / self.name
@@ -106,13 +106,13 @@ class Kernelspec:
 
 @dataclass(frozen=True)
 class Installed:
-    """A kernelspec of ours that is there.
+    """An installed kernelspec of hostkernel's.
 
     Attributes:
-        name: its name.
+        name: the kernelspec's name.
         display_name: what launchers show.
-        host: the host it is for, None for any.
-        folder: where it is.
+        host: the host that it is for, None for any.
+        folder: the kernelspec's folder.
         python: the Python that it starts.
     """
 
@@ -124,14 +124,14 @@ class Installed:
 
     @property
     def python_is_there(self) -> bool:
-        """Whether the Python that it starts is still there."""
+        """Whether the Python that the kernelspec starts still exists."""
         return shutil.which(self.python) is not None
 
     def remove(self) -> None:
-        """Remove it.
+        """Remove the kernelspec.
 
         Raises:
-            KernelspecError: that is not allowed here.
+            KernelspecError: its folder cannot be removed.
         """
         try:
             shutil.rmtree(self.folder)
@@ -147,12 +147,12 @@ def for_host(
     *,
     attach: Attach = "never",
 ) -> Kernelspec:
-    """The kernelspec that starts a host, or attaches to one that is open and else starts it.
+    """The kernelspec that starts a host, or attaches to an open one and else starts it.
 
     Args:
-        host: its adapter.
-        overrides: what ``--set`` said, baked in.
-        args: the host's own arguments, baked in.
+        host: the host's adapter.
+        overrides: the values of ``--set``, stored in the kernelspec.
+        args: the host's own arguments, stored in the kernelspec.
         attach: ``never`` or ``if-open``.
     """
     own = f"{_POLICY}=exit-host"
@@ -172,10 +172,10 @@ def for_host(
 
 
 def attaching(kernel: str | None = None) -> Kernelspec:
-    """The kernelspec that attaches to a kernel that is open.
+    """The kernelspec that attaches to an open kernel.
 
     Args:
-        kernel: which one, None for the only one.
+        kernel: names the kernel, None for the only one.
     """
     config = {"attach": "always"} | ({"kernel": kernel} if kernel else {})
     argv = (*_base(), "relay", "-f", CONNECTION_FILE, *(("-k", kernel) if kernel else ()))
@@ -183,7 +183,7 @@ def attaching(kernel: str | None = None) -> Kernelspec:
 
 
 def installed() -> Iterator[Installed]:
-    """The kernelspecs of ours that Jupyter, started from this environment, sees."""
+    """The kernelspecs of hostkernel that a Jupyter started from this environment sees."""
     from jupyter_core.paths import jupyter_path
 
     seen: set[str] = set()
@@ -202,7 +202,7 @@ def _installed(folder: Path, content: dict[str, Any]) -> Installed:
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
-    """What a kernelspec of ours says, None for anybody else's."""
+    """The content of a kernelspec of hostkernel's, None for any other."""
     try:
         content = json.loads((folder / "kernel.json").read_text(encoding="utf-8"))
         mark = content["metadata"][_MARK]
@@ -212,7 +212,7 @@ def _read(folder: Path) -> dict[str, Any] | None:
 
 
 def _base() -> tuple[str, ...]:
-    # Not "hostkernel": some clients take a kernel for Python only if it is started so.
+    # Not "hostkernel": some clients recognise a Python kernel only by such a command line.
     return (sys.executable, "-m", "hostkernel")
 
 
@@ -229,7 +229,7 @@ def _directory(prefix: Path | None) -> Path:
 
 
 def _logos(logo: Path) -> Iterator[tuple[Path, str]]:
-    """The files to copy, by the names that launchers look for."""
+    """The logo files to copy, each with the name that launchers look for."""
     if logo.suffix == ".svg":
         yield logo, "logo-svg.svg"
         logo = logo.with_suffix(".png")

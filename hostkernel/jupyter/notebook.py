@@ -1,4 +1,4 @@
-"""Outside: run a notebook in a kernel that is open, and keep what it gave."""
+"""Outside: run a notebook in an open kernel, and save its output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class _OpenKernel(AsyncKernelManager):
-    """A kernel that is open, and that nobody shall start, restart or end."""
+    """The manager of an open kernel that must not be started, restarted or ended."""
 
     def __init__(self, kernel: RunningKernel) -> None:
         super().__init__(owns_kernel=False, kernel_name="")
@@ -41,7 +41,7 @@ def read(file: Path) -> Any:
     """The notebook in ``file``.
 
     Raises:
-        NotebookError: missing, unreadable or no notebook.
+        NotebookError: the file is missing, unreadable or not a notebook.
     """
     import nbformat
 
@@ -54,10 +54,10 @@ def read(file: Path) -> Any:
 
 
 def run(kernel: RunningKernel, notebook: Any, output: Path) -> None:
-    """Run all cells in order, and write the notebook with what they gave, even if one fails.
+    """Run all cells in order, and write the notebook with their output, even if one fails.
 
     Args:
-        kernel: where to run it.
+        kernel: the kernel to run it in.
         notebook: from :func:`read`.
         output: where to write it.
 

@@ -29,15 +29,15 @@ __all__ = ["HostkernelProvisioner"]
 
 
 class HostkernelProvisioner(KernelProvisionerBase):
-    """Attaches to a kernel that is open, or starts a host; Restart keeps the host either way.
+    """Attach to an open kernel, or start a host; Restart keeps the host either way.
 
     Args:
         attach: see :data:`~hostkernel.jupyter.choose.Attach`.
         host: consider kernels of this host only.
-        kernel: which one: id prefix, host, pid or title. The environment variable
-            ``HOSTKERNEL_ATTACH`` overrides it; without both it is the only one there is.
+        kernel: names the kernel: id prefix, host, pid or title. The environment variable
+            ``HOSTKERNEL_ATTACH`` overrides it; without either, the only kernel there is.
         on_shutdown: the policy ``kernel.on_shutdown`` of the hosts that ``argv`` starts.
-        traits: what jupyter_client itself passes.
+        traits: the arguments that jupyter_client itself passes.
     """
 
     def __init__(
@@ -61,9 +61,9 @@ class HostkernelProvisioner(KernelProvisionerBase):
     # Start
 
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
-        """Called before each start and restart: the command line, should it be needed.
+        """Return the launch arguments with the command line; called before each start and restart.
 
-        A host that ended is not started again unasked: its user may have closed it.
+        Also turn off automatic restarts: the host's user may have closed a host that ended.
         """
         extra = kwargs.pop("extra_arguments", None) or []
         if self.parent is not None:
@@ -73,10 +73,12 @@ class HostkernelProvisioner(KernelProvisionerBase):
         return dict(await super().pre_launch(cmd=command, **kwargs))
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
-        """Called at each start and restart: the kernel's connection information.
+        """Attach, start or restart, and return the kernel's connection information.
+
+        Called at each start and restart.
 
         Raises:
-            SelectionError: the kernel to attach to is not there, or it could be several.
+            SelectionError: no kernel to attach to fits, or several do.
             HostkernelError: the host did not start, or its kernel does not answer.
         """
         self._cwd = Path(kwargs.get("cwd") or Path.cwd())
@@ -98,8 +100,8 @@ class HostkernelProvisioner(KernelProvisionerBase):
             self._hold = await self._new_hold(cmd, env)
 
     def _forget_the_start(self) -> None:
-        # A server of jupyter_client 8 takes a start that failed for one under way, waits for it
-        # when it is to end, fails, and never ends.
+        # jupyter_client 8 keeps a failed start as pending. A server that is to end waits for that
+        # start, fails, and never ends.
         pending = getattr(getattr(self.parent, "parent", None), "_pending_kernels", {})
         pending.pop(self.kernel_id, None)
 
@@ -115,15 +117,15 @@ class HostkernelProvisioner(KernelProvisionerBase):
 
     @property
     def _encryption(self) -> str:
-        """What this server wants of its kernels: disabled, auto or required."""
+        """The server's encryption policy for its kernels: disabled, auto or required."""
         return getattr(self.parent, "transport_encryption", "disabled")
 
     def _adapted(self, cmd: list[str]) -> list[str]:
-        """The command line, for a host that this manager holds."""
+        """The command line with the settings of a host that this manager holds."""
         more = []
         if self._encryption != "disabled":
             more = ["--set", "connection.encryption=required"]
-        if self._on_shutdown == "exit-host":  # when this manager says so, not any client
+        if self._on_shutdown == "exit-host":  # this manager ends the host, not any client
             more += ["--set", "kernel.on_shutdown=detach"]
         option = cmd.index("-f") + 2
         while cmd[option : option + 1] == ["--set"]:
@@ -142,16 +144,16 @@ class HostkernelProvisioner(KernelProvisionerBase):
 
     @property
     def has_process(self) -> bool:
-        """Whether there is a kernel; no longer, once we let go of one that goes on.
+        """Whether there is a kernel; False once a shutdown releases a kernel that goes on.
 
-        Otherwise jupyter_client would interrupt it first, whoever's cell it runs.
+        Otherwise jupyter_client would first interrupt the kernel, even in another client's cell.
         """
         if self._hold is None:
             return False
         return self._hold.ends or not getattr(self.parent, "shutting_down", False)
 
     async def poll(self) -> int | None:
-        """Called every few seconds: None while the kernel is there."""
+        """Return None while the kernel runs, else an exit status; called every few seconds."""
         hold = self._hold
         if hold is None or self._parting == "restart":
             return 0
@@ -160,45 +162,55 @@ class HostkernelProvisioner(KernelProvisionerBase):
         return None if hold.is_alive else 1
 
     async def wait(self) -> int | None:
-        """Called once :meth:`poll` has said that it ended."""
+        """Return at once; called after :meth:`poll` has reported the end."""
         return 0
 
     def resolve_path(self, path: str) -> str | None:
-        """Called by the debugger: a path as the kernel's working directory makes it."""
+        """Resolve a path against the kernel's working directory; called by the debugger."""
         found = (self._cwd / Path(path).expanduser()).resolve()
         return found.as_posix() if found.exists() else None
 
     # Interrupt, restart, shutdown
 
     async def send_signal(self, signum: int) -> None:
-        """Called where a kernelspec says ``interrupt_mode: signal``; the host gets no signal."""
+        """Interrupt the cell on SIGINT; the host gets no signal.
+
+        Called where a kernelspec says ``interrupt_mode: signal``.
+        """
         if signum == signal.SIGINT and self._hold is not None:
             await self._hold.interrupt()
 
     async def shutdown_requested(self, restart: bool = False) -> None:
-        """Called when the client's request has been sent: from now on it counts as gone.
+        """End the host, if it was started to end with this manager.
 
-        The host's own policy says what that request does; what was started here ends here.
+        Called when the client's request has been sent: from now on a kernel that goes on counts
+        as gone. The host's own policy decides what the request does.
         """
         self._parting = "restart" if restart else "shutdown"
         if self._hold is not None and self._hold.ends and not restart:
             await self._hold.end_host()
 
     def get_shutdown_wait_time(self, recommended: float = 5.0) -> float:
-        """Called before the wait for the end: applications take longer than scripts."""
+        """Return three times the recommended seconds: applications end more slowly than scripts."""
         return 3 * recommended
 
     async def terminate(self, restart: bool = False) -> None:
-        """Called if it has not ended in time; it has been asked to."""
+        """Do nothing: the host has been asked to end. Called if it has not ended in time."""
 
     async def kill(self, restart: bool = False) -> None:
-        """Called if it has still not ended, or to end it at once: only what was started here."""
+        """Kill the host, if it was started to end with this manager.
+
+        Called if the host has still not ended, or must end at once.
+        """
         if self._hold is not None and self._hold.ends and not restart:
             self._parting = "shutdown"
             self._hold.kill_host()
 
     async def cleanup(self, restart: bool = False) -> None:
-        """Called at the end of a shutdown, and before a restart."""
+        """Release the kernel, except before a restart.
+
+        Called at the end of a shutdown, and before a restart.
+        """
         if not restart:
             await self._release()
 

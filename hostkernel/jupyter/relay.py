@@ -1,7 +1,7 @@
-"""Outside: a process that stands for a kernel that is open.
+"""Outside: a process that stands in for an open kernel.
 
-For clients that know no provisioners: they start a kernelspec's command line, and expect a kernel
-on the ports of the connection file that they wrote.
+For clients that do not know provisioners: they start a kernelspec's command line, and expect a
+kernel on the ports of the connection file that they wrote.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ if TYPE_CHECKING:
 
 __all__ = ["relay", "relayed_before"]
 
-_NOTE = "hostkernel_relay"  # in the client's connection file: the kernel it has got
-_LOOK = 0.5  # seconds between looks whether kernel and client are still there
-_TOGETHER = 50  # milliseconds within which a manager that lets go interrupts and says so
+_NOTE = "hostkernel_relay"  # the key of the relayed kernel's id in the client's connection file
+_LOOK = 0.5  # seconds between checks that kernel and client still live
+_TOGETHER = 50  # milliseconds at most between a manager's interrupt and its shutdown request
 _LINGER = 1000  # milliseconds for the last answers
 
 _Frames = list[bytes]
 
 
 def relay(kernel: RunningKernel, file: Path, client: int) -> str | None:
-    """Answer on the ports of ``file`` for ``kernel``, until either side is done with it.
+    """Answer on the ports of ``file`` for ``kernel``, until either side ends.
 
     On the main thread: SIGINT interrupts the kernel, SIGTERM ends the relay.
 
     Args:
-        kernel: what is asked in truth.
+        kernel: the kernel that the relay passes requests to.
         file: the client's connection file.
-        client: the process that we end with.
+        client: the id of the process whose end also ends the relay.
 
     Returns:
-        None if the client wants no more, else what has become of the kernel.
+        None if the client is done, else what has happened to the kernel.
 
     Raises:
         ConnectionFileError: the file cannot be used.
@@ -62,9 +62,9 @@ def relay(kernel: RunningKernel, file: Path, client: int) -> str | None:
 
 
 def relayed_before(file: Path) -> RunningKernel | None:
-    """The kernel that a relay on the same file stood for, if it is still there.
+    """The kernel that an earlier relay on the same file stood in for, if it still runs.
 
-    A client that restarts a kernel ends us and starts us again: it gets the same one.
+    A client that restarts a kernel ends the relay and starts a new one: it gets the same kernel.
     """
     with suppress(ConnectionFileError):
         wanted = (ConnectionInfo.read(file).model_extra or {}).get(_NOTE)
@@ -89,17 +89,17 @@ def _is_loopback(address: str) -> bool:
 
 
 class _Crossing:
-    """Messages from one side to the other: signed with its key there, with ours here."""
+    """Pass messages from one side to the other: check one key's signature, sign with the other."""
 
     def __init__(self, source: Session, target: Session) -> None:
         self._source = source
         self._target = target
 
     def open(self, frames: _Frames) -> tuple[_Frames, _Frames]:
-        """Identities, and signature and parts.
+        """Split a message into its identities, and its signature and parts.
 
         Raises:
-            ValueError: this is no message, or not signed by who should have.
+            ValueError: this is not a message, or its signature is wrong.
         """
         identities, parts = self._source.feed_identities(frames)
         if len(parts) < 5 or not compare_digest(self._source.sign(parts[1:5]), parts[0]):
@@ -107,7 +107,7 @@ class _Crossing:
         return identities, parts
 
     def across(self, frames: _Frames) -> _Frames:
-        """The frames for the other side; nothing where they are no message of this side."""
+        """The frames for the other side; empty if they are not a valid message of this side."""
         try:
             identities, parts = self.open(frames)
         except ValueError:
@@ -115,11 +115,11 @@ class _Crossing:
         return [*identities, DELIM, self._target.sign(parts[1:5]), *parts[1:]]
 
     def kind(self, frames: _Frames) -> str:
-        """A message's type, empty where it is none."""
+        """A message's type, empty if it is not a valid message."""
         return str(self.read(frames)[1].get("msg_type", ""))
 
     def read(self, frames: _Frames) -> tuple[_Frames, dict[str, Any], dict[str, Any]]:
-        """Identities, header and content; empty ones where it is no message of this side."""
+        """Identities, header and content; empty if this is not a valid message of this side."""
         try:
             identities, parts = self.open(frames)
             return identities, self._source.unpack(parts[1]), self._source.unpack(parts[4])
@@ -142,7 +142,7 @@ class _Relay:
         self._context = zmq.asyncio.Context()
         self._clients: dict[str, zmq.asyncio.Socket] = {}
         self._kernels: dict[str, zmq.asyncio.Socket] = {}
-        self._tasks: list[asyncio.Task[None]] = []  # kept, for asyncio does not
+        self._tasks: list[asyncio.Task[None]] = []  # asyncio itself does not keep them
         self._ended: asyncio.Future[str | None]
 
     async def run(self, file: Path) -> str | None:
@@ -162,7 +162,7 @@ class _Relay:
         either: list[asyncio.Future[Any]] = [self._ended, ways]
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not self._ended.done():
-            await ways  # It raises: a way that goes well has no end.
+            await ways  # This raises: a way ends only by an error.
         ways.cancel()
         with suppress(asyncio.CancelledError):
             await ways
@@ -175,12 +175,12 @@ class _Relay:
     # Sockets
 
     def _bind(self, file: Path) -> None:
-        """Take the client's ports, and write down whose they are now."""
+        """Listen on the client's ports, and note the kernel's id in the client's file."""
         kinds = {"iopub": zmq.XPUB}
         for channel, port in self._near.ports.items():
             socket = self._socket(kinds.get(channel, zmq.ROUTER), self._near)
             if channel == "iopub":
-                socket.xpub_verbose = True  # each new client is greeted
+                socket.xpub_verbose = True  # so that each new client is greeted
             else:
                 socket.router_handover = True
             if self._near.curve_secretkey is not None:
@@ -201,7 +201,7 @@ class _Relay:
             socket = self._socket(kinds.get(channel, zmq.DEALER), info)
             if info.curve_publickey is not None:
                 socket.curve_serverkey = info.curve_publickey.encode()
-            # A question to the user comes back by the identity that the cell came with.
+            # The kernel sends an input request to the identity that the cell's request came from.
             socket.identity = self._session.bsession
             socket.connect(info.url(channel))
             self._kernels[channel] = socket
@@ -237,7 +237,7 @@ class _Relay:
         socket = self._clients["control"]
         while True:
             frames = await socket.recv_multipart()
-            # A manager that lets go of a kernel interrupts it first, whoever's cell it runs.
+            # A manager that releases a kernel interrupts it first, even in another client's cell.
             if self._inward.kind(frames) == "interrupt_request" and await socket.poll(_TOGETHER):
                 following = await socket.recv_multipart()
                 if not self._is_farewell(following):
@@ -264,7 +264,7 @@ class _Relay:
             await self._kernels[channel].send_multipart(across)
 
     async def _restart(self) -> None:
-        """The client has asked the kernel for it, and starts us again once we are gone."""
+        """Wait for the client's restart of the kernel, then end: the client starts a new relay."""
         with suppress(HostkernelError):
             await self._hold.renew(asked=True)
         self._end()

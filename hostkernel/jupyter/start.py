@@ -1,4 +1,4 @@
-"""Outside: start a host for a Jupyter server, so that it lives on without the server."""
+"""Outside: start a host for a Jupyter server, so that it can outlive the server."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _POLL = 0.05
 async def start(argv: Sequence[str], env: Mapping[str, str], cwd: Path | str) -> RunningKernel:
     """Start a host by its kernelspec's command line, and wait until its kernel is up.
 
-    The file is ours, not the one that the server would write and remove again, and the host no
-    child of the server's: both may outlive it.
+    The connection file is hostkernel's, not one that the server writes and removes, and the host
+    is not a child of the server: both may outlive the server.
 
     Args:
-        argv: ends in ``run`` and its options, :data:`CONNECTION_FILE` behind ``-f`` among them.
+        argv: ends in ``run`` and its options, which include ``-f`` and :data:`CONNECTION_FILE`.
         env: the whole environment.
-        cwd: where the host shall work.
+        cwd: the host's working directory.
 
     Raises:
-        HostkernelError: it did not start; says what ``hostkernel run`` said.
+        HostkernelError: the host did not start; has the message of ``hostkernel run``.
     """
     file = runtime_directory() / connection_file_name(str(uuid.uuid4()))
     process = subprocess.Popen(

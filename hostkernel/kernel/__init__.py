@@ -21,18 +21,20 @@ def start(
     config: Path | None = None,
     overrides: Sequence[str] = (),
 ) -> HostKernelManager:
-    """Called inside a host, on its main thread: start a kernel in this process.
+    """Start a kernel in this process.
+
+    Called inside a host, on its main thread.
 
     Args:
         host: the adapter's name; detected if None.
-        config: a settings file. No project file is searched inside an application.
+        config: a settings file. Inside an application, no project file is used.
         overrides: settings as on the command line, such as ``"kernel.log_level=debug"``.
 
     Returns:
         The manager of the running kernel.
 
     Raises:
-        ConfigError, PluginError, HostError: settings or adapter cannot be used.
+        ConfigError, PluginError, HostError: the settings or the adapter cannot be used.
         The errors of :meth:`HostKernelManager.start`.
 
     Example::
@@ -51,7 +53,7 @@ def serve(
     config: Path | None = None,
     overrides: Sequence[str] = (),
 ) -> None:
-    """Like :func:`start`, but run the kernel here until it is stopped."""
+    """Start a kernel as :func:`start` does, and run it here until it is stopped."""
     _manager(host, config, overrides).serve()
 
 
@@ -66,7 +68,7 @@ def restart() -> None:
 
 
 def current() -> HostKernelManager | None:
-    """The manager of the kernel that runs in this process, None if there is none."""
+    """Return the manager of the kernel in this process, None if there is no kernel."""
     from .state import current as running
 
     return running()

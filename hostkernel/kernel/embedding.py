@@ -17,7 +17,7 @@ from .base.context import in_a_cell
 from .endings import Ending, Endings
 from .guest.cell_tasks import CellTasks
 
-# First: it imports ipykernel in a way that leaves the host's comms alone.
+# Keep first: this module imports ipykernel in a way that leaves the host's comms alone.
 from .ipython import comms  # noqa: F401
 from .ipython.interpreter import Interpreter
 from .ipython.late_errors import LateErrors
@@ -57,24 +57,24 @@ __all__ = ["Embedding", "StopReport"]
 
 log = logging.getLogger("hostkernel.kernel")
 
-_PROMPTS = ("In : ", "...: ")  # IPython's
+_PROMPTS = ("In : ", "...: ")  # IPython's values
 
 
 @dataclass(frozen=True)
 class StopReport:
-    """What a stop could not put back as it was: one sentence each, none in the good case."""
+    """What a stop could not put back: one sentence each, none if all was put back."""
 
     left: tuple[str, ...] = ()
 
 
 class Embedding:
-    """Owns everything that a start makes; an :class:`~hostkernel.kernel.ipython.services.Owner`.
+    """Everything that one start makes, an :class:`~hostkernel.kernel.ipython.services.Owner`.
 
-    Made and used on the kernel's thread.
+    Used on the kernel's thread unless a method says otherwise.
 
     Args:
         manager: the kernel as hooks see it.
-        carry_out: what an ending calls, see :class:`~hostkernel.kernel.endings.Endings`.
+        carry_out: carries out an ending, see :class:`~hostkernel.kernel.endings.Endings`.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Embedding:
 
     @property
     def is_alive(self) -> bool:
-        """Whether clients are being answered. Any thread."""
+        """Whether the kernel answers clients. Any thread."""
         return self._session.is_alive and self.driver.is_alive
 
     def send_wake(self) -> None:
@@ -129,8 +129,8 @@ class Embedding:
     # Up
 
     def bring_up(self) -> None:
-        """Start everything. Runs as one step of the kernel's loop."""
-        # First, so that it is last at the end: a kernel whose file is gone has left no trace.
+        """Start everything, as one step of the kernel's loop."""
+        # Registered first, so undone last: once the file is gone, the kernel has left no trace.
         self._undo.callback(self._endpoint.withdraw)
         self._undo.callback(self._endpoint.close)
         self._keep_ledger()
@@ -157,7 +157,7 @@ class Embedding:
         if hasattr(os, "register_at_fork"):
             self._listen_to_children()
         self._watch_cells()
-        if self.driver.mode != "shared":  # there the loop is the host's
+        if self.driver.mode != "shared":  # in shared mode the loop is the host's
             self.driver.loop.set_task_factory(self._cell_tasks)
         steps = SessionSteps(self, self._cell_tasks)
         self._undo.callback(steps.end)
@@ -178,7 +178,10 @@ class Embedding:
         self._session.tell_file(str(self._endpoint.file))
 
     def watch_the_host(self, host_ends: Callable[[], None]) -> None:
-        """Have ``host_ends`` called when the host ends, by its adapter's way and atexit."""
+        """Have the adapter and atexit call ``host_ends`` when the host ends.
+
+        On the thread that starts the kernel.
+        """
         atexit.register(host_ends)
         self._undo.callback(atexit.unregister, host_ends)
         undo = self.host.on_exit(host_ends)
@@ -186,7 +189,7 @@ class Embedding:
             self._undo.callback(undo)
 
     def handle_signals(self, numbers: Sequence[int], called: Callable[[int], None]) -> None:
-        """Have ``called`` called for signals that end the process. On the main thread."""
+        """Call ``called`` for signals that would end the process. On the main thread."""
         self._handlers = SignalHandlers(numbers, self.driver.loop, called)
         self._undo.callback(self._handlers.close)
 
@@ -218,7 +221,7 @@ class Embedding:
             interrupter.is_nested = self.driver.turned_inside
 
     def _find_beyond(self) -> Callable[[bool], None]:
-        # Before the cell is interrupted: a shell that it ends leaves orphans.
+        # Look before the cell is interrupted: a shell that the interrupt ends leaves orphans.
         return partial(self._interrupt_beyond, self._offspring.living(), self.kernel.running)
 
     def _interrupt_beyond(
@@ -226,7 +229,7 @@ class Embedding:
     ) -> None:
         self._offspring.interrupt(processes, insists=insists)
         if running.isdisjoint(self.kernel.running):
-            return  # the cell has ended by now, and the host does not know which it was
+            return  # the cell has ended; the host could not tell which cell was meant
         self.driver.turn_inside()
         try:
             self.host.interrupted()
@@ -266,7 +269,7 @@ class Embedding:
         for stream in self.streams:
             self.names.offer(f"sys.{stream.name}", stream)
         self.names.offer("sys.modules.__main__", shell.user_module)
-        for number, prompt in enumerate(_PROMPTS, 1):  # where a debugger or a library looks
+        for number, prompt in enumerate(_PROMPTS, 1):  # debuggers and libraries read these
             self.names.offer(f"sys.ps{number}", prompt)
         self.names.offer("builtins.input", kernel.raw_input)
         self.names.offer("builtins.get_ipython", shell.get_ipython)
@@ -283,7 +286,7 @@ class Embedding:
     # Down
 
     def renew(self) -> None:
-        """Soft restart: fresh namespace, shell and comms on the same sockets."""
+        """Restart in place: make a new namespace, shell and comms on the same sockets."""
         self._cell_tasks.cancel(keep=self.endings.tasks)
         self._descriptors.heal()
         self._root_log.clear()
@@ -295,7 +298,7 @@ class Embedding:
             self.kernel.reopen()
 
     def take_down(self) -> StopReport:
-        """Stop everything. Outside any step of the kernel's loop."""
+        """Stop everything, outside any step of the kernel's loop."""
         try:
             self._undo.close()
         except Exception:
@@ -319,8 +322,8 @@ class Embedding:
 
     @contextmanager
     def surroundings(self, parent: dict[str, Any]) -> Iterator[None]:
-        """A step of the session runs: what it finds in the process besides the host's own."""
-        if self.names.inside:  # a cell within a cell
+        """Put the session's streams and names into the process for one step of the session."""
+        if self.names.inside:  # a cell within a cell: the outer one has done this
             yield
             return
         self.threads.latest = parent
@@ -346,12 +349,12 @@ class Embedding:
 
     @property
     def title(self) -> str | None:
-        """What was open when :meth:`look_at_title` last looked. Any thread."""
+        """The title of what was open in the host at the last look. Any thread."""
         facts = self._endpoint.info.hostkernel
         return facts.title if facts is not None else None
 
     def look_at_title(self) -> None:
-        """Note what is open now, in the connection file too."""
+        """Note the title of what is open in the host now, also in the connection file."""
         try:
             if self._has_title:
                 self._endpoint.retitle(self._title())
@@ -372,7 +375,7 @@ class Embedding:
         await self.driver.fresh_turn()
 
     def cell_begins(self, cell: str) -> None:
-        """A cell is about to run."""
+        """Prepare for a cell that is about to run, and notify plugins."""
         self._descriptors.cell_begins()
         self._offspring.cell_begins()
         self._cells_as_main.install()
@@ -380,7 +383,7 @@ class Embedding:
         self._plugins.notify("hostkernel_pre_run_cell", kernel=self._manager, cell=cell)
 
     def cell_ended(self, cell: str, result: object) -> None:
-        """A cell has run."""
+        """Clean up after a cell that has run, and notify plugins."""
         self._descriptors.cell_ended()
         self.look_at_title()
         self._plugins.notify(
@@ -388,12 +391,12 @@ class Embedding:
         )
 
     def comm_begins(self, message: Mapping[str, Any]) -> None:
-        """A comm message is about to be handled."""
+        """Notify plugins that a comm message is about to be handled."""
         notify = self._plugins.notify
         notify("hostkernel_pre_comm_message", kernel=self._manager, message=message)
 
     def comm_ended(self, message: Mapping[str, Any]) -> None:
-        """A comm message was handled."""
+        """Notify plugins that a comm message was handled."""
         notify = self._plugins.notify
         notify("hostkernel_post_comm_message", kernel=self._manager, message=message)
 

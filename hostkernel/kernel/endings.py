@@ -1,8 +1,8 @@
-"""How a kernel ends or restarts: by whose wish, when, and never in the middle of an answer.
+"""How a kernel ends or restarts: at whose request, and when; never in the middle of a reply.
 
 A request to end comes from a client, a cell, the command line, a signal or the host itself.
-It is carried out on the kernel's thread, outside any step of its loop, once the request that
-is being served has been answered.
+The ending is carried out on the kernel's thread, outside any step of its loop, after the reply
+to the request that is being served.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Ending", "Endings"]
 
-_GRACE = 1.0  # seconds that an interrupted cell gets to answer
-_INSIST = (0.1, 0.3, 1.0, 1.0, 1.0)  # seconds from each time that it is insisted to the next
+_GRACE = 1.0  # seconds for an interrupted cell to reply
+_INSIST = (0.1, 0.3, 1.0, 1.0, 1.0)  # seconds from each insisting interrupt to the next
 
 
 @dataclass(frozen=True)
 class Ending:
-    """What is to happen.
+    """One ending of the kernel: what to do, and why.
 
     Attributes:
         action: stop the kernel, restart it in place, or stop it and end the host.
-        reason: by whose wish, as ``hostkernel_stopped`` reports it.
-        patient: wait for the running request however long it takes, do not interrupt it.
+        reason: who or what asked, as ``hostkernel_stopped`` reports it.
+        patient: wait for the running request as long as it takes, without interrupting it.
     """
 
     action: Literal["stop", "restart", "exit-host"]
@@ -52,11 +52,11 @@ class _Parts(Protocol):
 
 
 class Endings:
-    """Turns wishes into endings, by the policies of the settings.
+    """Turn requests to end into endings, by the policies of the settings.
 
     Args:
-        settings: ``[kernel]``.
-        parts: what runs.
+        settings: the settings in ``[kernel]``.
+        parts: the parts of the running kernel.
         carry_out: called with the ending, on the kernel's thread, outside any step.
     """
 
@@ -69,12 +69,12 @@ class Endings:
         self.tasks: set[asyncio.Task[None]] = set()
 
     def shutdown_requested(self, *, restart: bool) -> None:
-        """A client asked for it. Control thread."""
+        """End or restart as a client asked, by the policy. Control thread."""
         policy: EndPolicy = "restart" if restart else self._settings.on_shutdown
         self._by_policy(policy, "client", patient=False)
 
     def exit_requested(self) -> None:
-        """A cell called ``exit()`` or ``quit()``."""
+        """End after ``exit()`` or ``quit()`` in a cell, by the policy."""
         self._by_policy(self._settings.on_exit, "exit() in a cell", patient=True)
 
     def _by_policy(self, policy: EndPolicy, reason: str, *, patient: bool) -> None:
@@ -82,10 +82,10 @@ class Endings:
             self.post(Ending(policy, reason, patient))
 
     def request(self, action: str, *, exit_host: bool) -> None:
-        """The command line asks, past all policies. Control thread.
+        """Do what the command line asks, whatever the policies say. Control thread.
 
         Raises:
-            ValueError: there is no such action.
+            ValueError: the action is unknown.
         """
         if action == "interrupt":
             self._parts.interrupter.fire()
@@ -98,7 +98,7 @@ class Endings:
             raise ValueError(message)
 
     def post(self, ending: Ending) -> None:
-        """Have it carried out soon. Any thread, any signal handler."""
+        """Have ``ending`` carried out soon. Any thread, any signal handler."""
         self._parts.driver.loop.call_soon_threadsafe(self._begin, ending)
         if not ending.patient:
             self._insist_later(ending, self._parts.kernel.running, (_GRACE, *_INSIST))
@@ -117,7 +117,7 @@ class Endings:
             self._parts.kernel.tell_that_it_waits(ending.action)
 
     def _insist(self, ending: Ending, running: frozenset[object], after: tuple[float, ...]) -> None:
-        """Break a cell that has caught the interrupt, as often as it catches it. Control thread."""
+        """Break a cell that catches interrupts, again each time it does. Control thread."""
         if not running.isdisjoint(self._parts.kernel.running):
             self._parts.interrupter.fire(insists=True)
             self._insist_later(ending, running, after)

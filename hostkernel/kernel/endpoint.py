@@ -1,4 +1,4 @@
-"""Which address, key and file a kernel gets, and whose file it is."""
+"""The address, key and connection file of a kernel, and who owns the file."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Endpoint:
     """The connection file of one kernel.
 
     Args:
-        file: where it is, or shall be.
+        file: the path of the file, which need not exist yet.
         info: address and key; ports may be 0, "any free one".
-        launcher: what a launcher had written there, to be put back at the end.
-        sockets: the folder of ours that the sockets are in.
+        launcher: what a launcher had written to the file, put back at the end.
+        sockets: the folder made for the sockets, removed at the end.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class Endpoint:
 
     @classmethod
     def fresh(cls, directory: Path, kernel_id: str, settings: ConnectionSettings) -> Endpoint:
-        """Our own file, with a new key, in Jupyter's runtime directory.
+        """Make an endpoint with a new key and file, in Jupyter's runtime directory.
 
         Raises:
-            ConnectionFileError: others could put another in its place.
-            StartError: there is no private place for its sockets.
+            ConnectionFileError: another user has put, or could put, a file in its place.
+            StartError: there is no private place for the sockets.
         """
         # Absolute: the program may change its working directory.
         return cls._ours(directory.absolute() / connection_file_name(kernel_id), settings)
@@ -76,12 +76,14 @@ class Endpoint:
 
     @classmethod
     def given(cls, file: Path, settings: ConnectionSettings) -> Endpoint:
-        """The file that a launcher named: its ports and key, unless they are a dead kernel's.
+        """Make an endpoint from a launcher's file.
+
+        The ports and the key are those of the file, unless a dead kernel left it.
 
         Raises:
-            ConnectionFileError: unreadable, in use by a kernel that runs, with an address or
-                encryption that the settings forbid, or as in :meth:`fresh`.
-            StartError: there is no private place for its sockets.
+            ConnectionFileError: the file is unreadable or in use by a running kernel, its address
+                or encryption is forbidden by the settings, or as in :meth:`fresh`.
+            StartError: there is no private place for the sockets.
         """
         if not file.exists():
             return cls._ours(file, settings)
@@ -98,7 +100,7 @@ class Endpoint:
 
     @property
     def kernel_id(self) -> str:
-        """The id in the file's name."""
+        """The kernel id in the file's name."""
         return kernel_id_of(self.file)
 
     def publish(self, info: ConnectionInfo, *, host: str, title: str | None) -> None:
@@ -112,16 +114,16 @@ class Endpoint:
             title=title,
             owned=self._launcher is None,
         )
-        # Jupyter servers leave out external kernels without a name.
+        # Jupyter servers do not list external kernels without a name.
         name = info.kernel_name or f"hostkernel-{host}"
         self.info = info.model_copy(update={"hostkernel": facts, "kernel_name": name})
         self.info.write(self.file)
 
     def retitle(self, title: str | None) -> None:
-        """Write down what is open now, if it is something else. Never in a forked child.
+        """Write ``title`` to the file if it has changed; do nothing in a forked child.
 
         Raises:
-            ConnectionFileError: the file's folder is no longer one of ours.
+            ConnectionFileError: the file's folder is no longer safe to write to.
         """
         facts = self.info.hostkernel
         if facts is None or facts.title == title or os.getpid() != self._pid:
@@ -132,11 +134,11 @@ class Endpoint:
         changed = {"hostkernel": facts.model_copy(update={"title": title})}
         self.info = self.info.model_copy(update=changed)
         self.info.write(self.file)
-        # Kernels are listed by the age of their files.
+        # Keep the times: kernels are listed by the age of their files.
         os.utime(self.file, ns=(status.st_atime_ns, status.st_mtime_ns))
 
     def withdraw(self) -> None:
-        """Remove our file; give a launcher's back as it was. Never in a forked child."""
+        """Remove the file, or restore a launcher's; do nothing in a forked child."""
         if self.info.hostkernel is None:
             return  # never published
         if os.getpid() != self._pid or not self._is_still_ours():
@@ -147,7 +149,7 @@ class Endpoint:
             self._launcher.write(self.file)
 
     def close(self) -> None:
-        """Remove the folder of the sockets. Never in a forked child."""
+        """Remove the folder of the sockets; do nothing in a forked child."""
         if self._sockets is not None and os.getpid() == self._pid:
             shutil.rmtree(self._sockets, ignore_errors=True)
 
@@ -160,7 +162,7 @@ class Endpoint:
 
 
 def _objections(info: ConnectionInfo, settings: ConnectionSettings) -> Iterator[tuple[str, str]]:
-    """Why the settings forbid what a launcher's file says, and which of its fields that is."""
+    """Yield why the settings forbid a launcher's file, each with the field at fault."""
     encrypted = info.curve_secretkey is not None
     if not encrypted and settings.encryption == "required":
         yield "there are no CURVE keys, and connection.encryption is required", "curve_publickey"

@@ -44,8 +44,8 @@ __all__ = ["HostKernelManager", "StopReport"]
 
 log = logging.getLogger("hostkernel.kernel")
 
-_PATIENCE = 10.0  # seconds that a call from another thread waits for the kernel's
-_GRACE = 1.0  # seconds that a suspended cell gets to answer
+_PATIENCE = 10.0  # seconds that a call from another thread waits for the kernel's thread
+_GRACE = 1.0  # seconds for a suspended cell to reply
 _BESIDE = (
     "Cells would run in a thread beside this application, which may crash it. "
     'hostkernel.start(host="python") does it all the same; a plugin can teach its main loop.'
@@ -58,11 +58,11 @@ class HostKernelManager:
     Args:
         host: the adapter.
         settings: all settings.
-        plugins: whose hooks are called.
+        plugins: the plugins whose hooks are called.
         kernel_id: identifier in the connection file's name; random if None.
         connection_file: a launcher's file, whose ports and key are used.
-        assumed: the host was neither named nor detected. In an application that is no Python
-            program it then gets no kernel in a thread beside its own.
+        assumed: the host was neither named nor detected. The kernel then refuses to run in a
+            thread beside an application that is not plain Python.
 
     Example::
 
@@ -98,7 +98,7 @@ class HostKernelManager:
         self._ending_signals: tuple[int, ...] = ()
         self._signalled = False
 
-    # What is
+    # Properties
 
     @property
     def id(self) -> str:
@@ -107,7 +107,7 @@ class HostKernelManager:
 
     @property
     def state(self) -> State:
-        """Where the kernel is in its life."""
+        """The state of the kernel."""
         return self._life.state
 
     @property
@@ -117,7 +117,7 @@ class HostKernelManager:
 
     @property
     def is_running(self) -> bool:
-        """Whether clients can reach the kernel now; asked afresh each time."""
+        """Whether clients can reach the kernel now; checked at each access."""
         if self._life.state is not State.RUNNING or self._pid != os.getpid():
             return False
         return self._embedding is not None and self._embedding.is_alive
@@ -132,7 +132,7 @@ class HostKernelManager:
         """How clients reach the kernel.
 
         Raises:
-            NotRunningError: it is not running.
+            NotRunningError: the kernel is not running.
         """
         if self._endpoint is None:
             raise NotRunningError("tell the connection", self._life.state.value)
@@ -141,29 +141,29 @@ class HostKernelManager:
     # Start
 
     def start(self) -> Self:
-        """Start, and return at once; the connection file is there when this returns.
+        """Start the kernel and return at once; the connection file exists by then.
 
-        Joins the asyncio loop that runs on this thread if there is one, else pumps through
-        the host's own loop, else runs in a thread of its own.
+        The kernel joins the asyncio loop that runs on this thread if there is one, else is
+        pumped by the host's main loop, else runs in a thread of its own.
 
         Raises:
-            AlreadyRunningError: it is running, or another kernel is in this process.
-            ShellExistsError: this process has an IPython shell that is not ours.
+            AlreadyRunningError: this kernel, or another one in this process, is not idle.
+            ShellExistsError: this process has an IPython shell that is not the kernel's.
             StartError: IPython cannot be set up.
-            HostVetoError: the adapter refuses, or a library has replaced Python's threads.
+            HostVetoError: the adapter refuses, or a library has monkey-patched Python's threads.
             UnknownHostError: the kernel would run in a thread beside an unknown application.
             ConnectionFileError: the launcher's file cannot be used.
-            zmq.ZMQError: a port is taken. Like after any failure, all is as it was before.
+            zmq.ZMQError: a port is taken. As after any failure, the process is as it was before.
         """
         self._start(self._fitting_driver)
         return self
 
     def serve(self) -> None:
-        """Start if need be, and run the kernel here until it is stopped.
+        """Start the kernel if it is idle, and run it here until it is stopped.
 
-        Ctrl-C interrupts a running cell; it ends an idle kernel, and is raised. So is what
-        signal handlers of the program raise, other than those that cells set. The kernel is
-        stopped in any case.
+        Ctrl-C interrupts a running cell; without a running cell, Ctrl-C ends the kernel and is
+        raised. What a signal handler raises is raised too, unless a cell has set the handler.
+        The kernel is stopped in each case.
 
         Raises:
             KeyboardInterrupt: Ctrl-C while no cell was running.
@@ -204,7 +204,7 @@ class HostKernelManager:
         self._end(reason)
 
     def run(self) -> None:
-        """Start in the host's loop and return, or :meth:`serve` where the host has none."""
+        """Start in the host's loop and return, or :meth:`serve` if the host has no loop."""
         host_loop = self._host_loop()
         if host_loop is None:
             self.serve()
@@ -212,9 +212,10 @@ class HostKernelManager:
             self._start(partial(self._pumped, host_loop))
 
     def stop_on_signals(self) -> None:
-        """Called before the start, on the main thread, where hostkernel owns the process.
+        """Have Ctrl-C and SIGTERM end the kernel and the host.
 
-        The first Ctrl-C or SIGTERM ends kernel and host in order, the second insists.
+        The first signal ends kernel and host in order, the second has its default effect. Called
+        before the start, on the main thread, where hostkernel owns the process.
         """
         self._ending_signals = (signal.SIGINT, signal.SIGTERM)
         leave_to_forked_children(self._ending_signals)
@@ -285,7 +286,7 @@ class HostKernelManager:
         if embedding is None or threading.current_thread() is not threading.main_thread():
             return
         numbers = self._ending_signals
-        for number in numbers:  # also while the kernel stops, and in a host that goes on then
+        for number in numbers:  # also during and after the stop, if the host goes on
             signal.signal(number, lambda number, _frame: self._on_signal(number))
         if not numbers and driver.mode == "served" and embedding.interrupter.python_has_ctrl_c:
             numbers = (signal.SIGINT,)
@@ -305,7 +306,7 @@ class HostKernelManager:
         self._signalled = True
         if embedding is None and owned:
             self.host.quit()
-        # Where the kernel is stopping by now, the host is ended next.
+        # If the kernel is already stopping, _carry_out() ends the host next.
         self.request_stop(signal.Signals(number).name, exit_host=owned)
 
     def _give_up(self) -> None:
@@ -319,17 +320,17 @@ class HostKernelManager:
     # Stop
 
     def stop(self) -> StopReport:
-        """Stop, and put the process back as it was.
+        """Stop the kernel, and put the process back as it was.
 
-        Called inside a cell, it takes effect when the cell has been answered. Called from
-        another thread it waits for the kernel's thread, and never kills anything.
+        Called inside a cell, it takes effect after the reply to the cell. Called from another
+        thread, it waits for the kernel's thread and never kills anything.
 
         Returns:
             What could not be put back; empty if called inside a cell.
 
         Raises:
-            NotRunningError: nothing runs.
-            KernelTimeoutError: the kernel's thread was busy for too long.
+            NotRunningError: no kernel runs.
+            KernelTimeoutError: the kernel's thread was busy for more than 10 seconds.
         """
         embedding, driver = self._running("stop")
         if driver.here and not self._inside(embedding, driver):
@@ -346,12 +347,12 @@ class HostKernelManager:
         return self._report
 
     def restart(self) -> None:
-        """Soft restart: a fresh namespace on the same ports and key.
+        """Restart in place: make a new namespace on the same ports and key.
 
-        Takes effect when the running request has been answered.
+        Takes effect after the reply to the running request.
 
         Raises:
-            NotRunningError: nothing runs.
+            NotRunningError: no kernel runs.
         """
         embedding, driver = self._running("restart")
         embedding.endings.post(Ending("restart", "restart()", patient=driver.here))
@@ -359,11 +360,11 @@ class HostKernelManager:
     def request_stop(self, reason: str, *, exit_host: bool = False) -> None:
         """Interrupt the running cell, then stop.
 
-        Any thread, any signal handler; returns at once. Does nothing where nothing runs.
+        Any thread, any signal handler; returns at once. Does nothing if no kernel runs.
 
         Args:
-            reason: what ``hostkernel_stopped`` is told.
-            exit_host: end the host too, by its own orderly way.
+            reason: what ``hostkernel_stopped`` reports.
+            exit_host: end the host too, in its own orderly way.
         """
         if self._embedding is not None and self._life.state is State.RUNNING:
             self._embedding.endings.post(Ending("exit-host" if exit_host else "stop", reason))
@@ -398,7 +399,7 @@ class HostKernelManager:
             self.host.quit()
 
     def _host_ends(self) -> None:
-        """The host is going away: in the middle of a cell, only its traces can be removed."""
+        """Stop as the host ends; in the middle of a cell, only withdraw the connection file."""
         if self._pid != os.getpid():
             return  # a forked child, which has copies of everything and owns nothing
         if self._life.state is not State.RUNNING or self._embedding is None or self._driver is None:
@@ -412,7 +413,7 @@ class HostKernelManager:
             self._endpoint.withdraw()
 
     def _end(self, reason: str) -> StopReport:
-        """On the kernel's thread, outside any step."""
+        """Stop the kernel. On the kernel's thread, outside any step."""
         self._life.state = State.STOPPING
         assert self._driver is not None
         try:

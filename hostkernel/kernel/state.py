@@ -1,4 +1,4 @@
-"""Where a kernel is in its life. Of all in a process one at most is not idle."""
+"""The state of a kernel; at most one kernel per process is not idle."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _current: HostKernelManager | None = None
 
 
 def current() -> HostKernelManager | None:
-    """The manager whose kernel runs in this process, None if there is none."""
+    """Return the manager of the kernel in this process, None if there is no kernel."""
     return _current
 
 
 class State(enum.Enum):
-    """Where a kernel is in its life: idle → starting → running → stopping → idle."""
+    """The state of a kernel: idle → starting → running → stopping → idle."""
 
     IDLE = "idle"
     STARTING = "starting"
@@ -32,14 +32,14 @@ class State(enum.Enum):
 
 
 class Life:
-    """A manager's state, and its claim to be the one of its process. Any thread."""
+    """A manager's state, and its claim to the one kernel of the process. Any thread."""
 
     def __init__(self, manager: HostKernelManager) -> None:
         self.state = State.IDLE
         self._manager = manager
 
     def begin(self) -> None:
-        """From idle to starting.
+        """Change the state from idle to starting.
 
         Raises:
             AlreadyRunningError: this kernel, or another of the process, is not idle.
@@ -53,7 +53,7 @@ class Life:
             self.state = State.STARTING
 
     def end(self) -> None:
-        """Back to idle."""
+        """Change the state back to idle."""
         global _current
         with _one_kernel:
             self.state = State.IDLE

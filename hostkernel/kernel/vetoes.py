@@ -1,4 +1,4 @@
-"""Why no kernel can run in this process, whatever its host says."""
+"""Why a kernel cannot run in this process, whatever the adapter says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 __all__ = ["why_not_here"]
 
-# What the kernel's own threads, sockets and event loops need as Python has it.
+# The kernel's threads, sockets and event loops need these without monkey-patches.
 _NEEDED = {
     "gevent.monkey": ("is_module_patched", ("threading", "socket", "select", "selectors")),
     "eventlet.patcher": ("is_monkey_patched", ("thread", "socket", "select")),
@@ -18,7 +18,7 @@ _CURES = {
 
 
 def why_not_here() -> str | None:
-    """A reason not to start, with its cure, or None. Imports nothing."""
+    """Return a reason not to start, with its cure, or None; import nothing."""
     for name, (ask, needed) in _NEEDED.items():
         module = sys.modules.get(name)
         patched = [] if module is None else [part for part in needed if getattr(module, ask)(part)]

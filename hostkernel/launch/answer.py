@@ -1,7 +1,7 @@
-"""Outside: whether a kernel that is up answers, before its user is told how to reach it.
+"""Outside: check that a kernel answers, before the user is shown how to connect.
 
-A kernel whose host never gives it a turn has its files and sockets, and its control channel
-answers; only its shell channel, which the host's main thread serves, tells.
+A kernel whose host never gives it a turn has its files and sockets, and answers on the control
+channel. Only the shell channel, which the host's main thread serves, shows the difference.
 """
 
 from __future__ import annotations
@@ -20,18 +20,19 @@ if TYPE_CHECKING:
 
 __all__ = ["why_no_answer"]
 
-_PATIENCE = 20.0  # seconds; a window may take half of it until it is drawn
-_LOOK = 0.1  # seconds between looks at the host
+_PATIENCE = 20.0  # seconds; a window may take half of that until it is drawn
+_LOOK = 0.1  # seconds between checks of the host
 
 
 def why_no_answer(started: Started, signals: Signals) -> str | None:
-    """Ask the kernel for its status and, on the shell channel, for its name; None if it answers.
+    """Return why the kernel does not answer, None if it does.
 
-    Returns at once where the host ends, or where Ctrl-C is pressed, which is then the next event.
+    Ask for its status on the control channel, then for its info on the shell channel. Return None
+    at once if the host ends, or if Ctrl-C is pressed, which then becomes the next event.
 
     Args:
         started: the host.
-        signals: entered.
+        signals: already entered.
     """
     try:
         with signals.raising():
@@ -65,4 +66,4 @@ def _is_heard(started: Started) -> bool:
             except Empty:
                 continue
             return True
-    return started.child.status is not None  # What became of it is said elsewhere.
+    return started.child.status is not None  # How the host ended is reported elsewhere.

@@ -1,11 +1,12 @@
-"""The first lines of hostkernel inside a host: put ``sys.path`` right, start the kernel.
+"""The first lines of hostkernel inside a host: set up ``sys.path``, start the kernel.
 
-A host runs this file by its path, or its text, on its main thread, under any module name. It is
-told where its orders lie by one environment variable, and it reports there how far it got:
-that report, not the exit status of a wrapper, tells the outside how the start went.
+A host runs this file, by its path or as text, on its main thread and under any module name. An
+environment variable names the folder that holds the orders, and the progress of the start is
+reported in the same folder: the outside judges a start by that report, not by the exit status
+of a wrapper.
 
 Only the standard library is imported at the top, and even Python 3.6 must be able to parse
-this file: it is here that a host with too old a Python says so.
+this file, because this file reports that a host's Python is too old.
 """
 
 import json
@@ -55,7 +56,7 @@ class CannotStartError(Exception):
 
 
 class Trouble(NamedTuple):
-    """Why the kernel did not start; the traceback where it helps."""
+    """Why the kernel did not start, with a traceback where one helps."""
 
     reason: str
     traceback: Optional[str]
@@ -63,7 +64,7 @@ class Trouble(NamedTuple):
 
 
 class Report:
-    """How far the start got, one JSON object a line; in memory only where ``file`` is None."""
+    """The progress of a start: one JSON object per line, in memory only if ``file`` is None."""
 
     def __init__(self, file: Optional[str] = None) -> None:
         self.file = file
@@ -71,7 +72,7 @@ class Report:
         self.is_ready = False
 
     def begin(self) -> None:
-        """Say who we are, before anything can go wrong."""
+        """Report this process and its Python version, before anything can go wrong."""
         try:
             namespace = os.readlink("/proc/self/ns/pid")
         except OSError:
@@ -80,21 +81,21 @@ class Report:
         self._write(event="process", pid=os.getpid(), namespace=namespace, python=python)
 
     def step(self, name: str) -> None:
-        """Say what is being done from now on."""
+        """Report the step that begins now."""
         self.current = name
         self._write(event="step", step=name)
 
     def ready(self, kernel_id: str, connection_file: str) -> None:
-        """Say that clients can connect. What happens later is no failure to start."""
+        """Report that clients can connect; a later error is not a failure to start."""
         self.is_ready = True
         self._write(event="ready", kernel_id=kernel_id, connection_file=connection_file)
 
     def failed(self, error: BaseException) -> None:
-        """Say why the kernel did not start."""
+        """Report why the kernel did not start."""
         self._write(event="error", step=self.current, **describe(error)._asdict())
 
     def ended(self, status: int, text: str) -> None:
-        """Say that the script has ended, as Python would; no failure of ours."""
+        """Report the script's own end, as Python shows it; this is not an error of hostkernel."""
         self._write(event="ended", status=status, text=text)
 
     def _write(self, **record: object) -> None:
@@ -104,7 +105,7 @@ class Report:
             with open(self.file, "a", encoding="utf-8") as stream:
                 stream.write(json.dumps(record) + "\n")
         except FileNotFoundError:
-            self.file = None  # Whoever started this host has given up waiting.
+            self.file = None  # The process that started this host no longer waits.
 
 
 def describe(error: BaseException) -> Trouble:
@@ -159,7 +160,7 @@ def _lines(error: BaseException) -> List[str]:
 
 
 def main() -> None:
-    """Called inside the host, on its main thread, once: follow the orders, report."""
+    """Follow the orders and report; called once, inside the host, on its main thread."""
     folder = os.environ.pop(VARIABLE)
     report = Report(os.path.join(folder, REPORT))
     report.begin()
@@ -236,19 +237,19 @@ def bring_up(
     report: Report,
     when_up: Callable[[], None] = lambda: None,
 ) -> int:
-    """Called inside the host, on its main thread: hand the kernel over to the adapter.
+    """Hand the kernel over to the adapter; called inside the host, on its main thread.
 
     Args:
         host: the adapter.
-        settings: validated with the plugins of this side.
-        plugins: those of this side.
-        orders: ``kernel_id``, ``args``, ``owns_process``, ``windowed``, perhaps
+        settings: validated with the plugins of this process.
+        plugins: the plugins loaded in this process.
+        orders: ``kernel_id``, ``args``, ``owns_process``, ``windowed``, and optionally
             ``connection_file`` and ``parent``.
-        report: told when the kernel is up.
-        when_up: called then, too.
+        report: records the steps, and when the kernel is up.
+        when_up: called when the kernel is up, before ``report`` records it.
 
     Returns:
-        The exit status of a script that ended by what it raised, which is shown or reported.
+        0, or the exit status of a script that ended by an exception, which is shown or reported.
     """
     report.step("importing the kernel")
     from hostkernel.host import ScriptEnd
@@ -311,7 +312,7 @@ def _guardian(manager: "HostKernelManager", parent: int, windowed: bool) -> obje
 
 
 def _stop_on_hangup(manager: "HostKernelManager") -> None:
-    """The terminal was closed. It may say so twice, so twice must not mean "at once"."""
+    """Stop when the terminal is closed; it may send SIGHUP twice, which must not mean "at once"."""
 
     def stop(_number: int, _frame: object) -> None:
         if not manager.is_running:
@@ -324,9 +325,9 @@ def _stop_on_hangup(manager: "HostKernelManager") -> None:
 
 
 def _put_in_front(sites: List[str]) -> List[str]:
-    """Add site directories; return the new entries.
+    """Add site directories in front of ``sys.path``; return the new entries.
 
-    In front, the host's own older copies do not shadow what the kernel needs.
+    Behind them, the host's own, older copies do not shadow what the kernel needs.
     """
     before = list(sys.path)
     for directory in sites:
@@ -337,15 +338,15 @@ def _put_in_front(sites: List[str]) -> List[str]:
 
 
 def _put_behind(added: List[str]) -> None:
-    """Let the host's own packages win from now on, as they did before."""
+    """Move ``added`` to the end, so that the host's own packages win again."""
     behind = [entry for entry in added if entry in sys.path]
     sys.path[:] = [entry for entry in sys.path if entry not in added] + behind
 
 
 def _run_apart(code: types.CodeType) -> None:
-    # Some hosts clear the namespace that a start script ran in, some run it twice, some do not
-    # set __file__, and some run its text, so that it has no file: so everything happens in a
-    # module of our own, made of the very code that runs now.
+    # Some hosts clear the namespace that a start script ran in, some run the script twice, some
+    # do not set __file__, and some run its text, so that it has no file. So everything happens
+    # in a separate module, made from the code object that runs now.
     file = os.path.abspath(code.co_filename)
     if os.path.isfile(file):
         folder = os.path.dirname(file)

@@ -25,7 +25,7 @@ __all__ = ["Child", "describe_status"]
 _TAIL = 50
 _LONGEST = 4096
 _LINE_END = re.compile(rb"\r?\n|\r")  # a progress display may never print a newline
-_PATIENCE = 5.0  # seconds between asking a process to end and ending it
+_PATIENCE = 5.0  # seconds between asking a process to end and killing it
 
 
 def describe_status(status: int) -> str:
@@ -39,16 +39,16 @@ def describe_status(status: int) -> str:
 
 
 class Child:
-    """A process that we started, in a session of its own, and what it prints.
+    """A process that we started, in a session of its own, and its output.
 
-    A session of its own keeps the terminal's Ctrl-C and hang-up away from it: what becomes of
-    the host then is for ``run`` to decide.
+    The session keeps the terminal's Ctrl-C and hang-up away from the process: ``run`` decides
+    what they do to the host.
 
     Args:
         argv: program and arguments.
-        env: its whole environment.
-        cwd: its working directory, None for ours.
-        log: file that its output goes to. Without one it is passed through to ours.
+        env: the whole environment of the process.
+        cwd: its working directory; None for the current one.
+        log: file for its output; None passes it through to this process's output.
         around_output: entered around each piece of output that is passed through.
 
     Raises:
@@ -102,22 +102,22 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """The process that we started, which need not be the host: wrappers."""
+        """The id of the process that we started, which may be a wrapper around the host."""
         return self.process.pid
 
     @property
     def status(self) -> int | None:
-        """Exit status of the process that we started, negative for a signal; None: it runs."""
+        """Exit status of the process that we started: negative for a signal, None while it runs."""
         return self.process.poll()
 
     @property
     def holds_output(self) -> bool:
-        """Whether anybody can still write to its output; only known without a log file."""
+        """Whether any process can still write to the output; known only without a log file."""
         return any(reader.is_alive() for reader in self._readers)
 
     @property
     def has_group(self) -> bool:
-        """Whether any process of the session that we started is left."""
+        """Whether any process of the group that we started is left."""
         try:
             os.killpg(self.pid, 0)
         except ProcessLookupError:
@@ -127,7 +127,7 @@ class Child:
         return True
 
     def last_output(self) -> tuple[str, ...]:
-        """The last lines that it printed."""
+        """The last lines of the output."""
         if self.log is None:
             for reader in self._readers:
                 reader.join(0.5)
@@ -138,10 +138,10 @@ class Child:
         return tuple(lines[-_TAIL:])
 
     def end(self, host: Process | None = None) -> None:
-        """End it and everything it started in its session: ask first, then insist.
+        """End the process and its group: ask first, then kill.
 
         Args:
-            host: the host's own process, where a wrapper has put it in another session.
+            host: the host's own process, in case a wrapper has put it in another session.
         """
         for signum in (signal.SIGTERM, signal.SIGKILL):
             self._send(signum, host)
@@ -163,7 +163,7 @@ class Child:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, every: float = 0.01) -> bool:
-    """Whether ``condition`` came true within ``seconds``, looked at ``every`` so often."""
+    """Check ``condition`` each ``every`` seconds; return whether it held within ``seconds``."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= deadline:
@@ -173,7 +173,10 @@ def wait_until(condition: Callable[[], bool], seconds: float, every: float = 0.0
 
 
 def _copy(chunk: bytes, sink: BinaryIO | None) -> BinaryIO | None:
-    """Pass ``chunk`` on; None once nobody reads, for the host must be able to write on."""
+    """Pass ``chunk`` on to ``sink`` and return ``sink``, or None once nobody reads.
+
+    The caller then goes on reading, because the host must be able to go on writing.
+    """
     if sink is None:
         return None
     try:

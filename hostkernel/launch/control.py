@@ -1,4 +1,4 @@
-"""Outside: reach a kernel as a client does, and ask it what only hostkernel understands."""
+"""Outside: connect to a kernel as a client does, and send hostkernel's own requests."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _REQUEST, _REPLY = "hostkernel_request", "hostkernel_reply"
 
 @contextmanager
 def client(info: ConnectionInfo) -> Iterator[BlockingKernelClient]:
-    """A client of the kernel, its channels not started yet; closed at the end."""
+    """Yield a client of the kernel, its channels not started yet; close it at the end."""
     import zmq
     from jupyter_client.blocking import BlockingKernelClient
 
@@ -43,20 +43,20 @@ def client(info: ConnectionInfo) -> Iterator[BlockingKernelClient]:
 def ask(
     info: ConnectionInfo, action: Action, *, timeout: float = 5.0, **details: object
 ) -> dict[str, Any]:
-    """Ask a kernel to do something; returns once it agreed.
+    """Ask a kernel to do something; return once it has agreed.
 
-    No policy of the host's can refuse this: the request is signed with the kernel's key.
+    No policy can refuse the request: it is signed with the kernel's key.
 
     Args:
-        info: how to reach it.
+        info: how to reach the kernel.
         action: what to do.
         timeout: seconds to wait for the answer.
-        details: more of the request: ``exit_host=True`` with ``stop`` ends the host too, in its
-            own order; ``holder`` says who attaches or detaches; ``look=True`` looks anew what
-            document is open.
+        details: more fields of the request: ``exit_host=True`` with ``stop`` also ends the host,
+            in an orderly way; ``holder`` names who attaches or detaches; ``look=True`` refreshes
+            the title of the open document if the kernel is idle.
 
     Returns:
-        The answer: ``state``, ``title``, ``renewals``, ``holders``.
+        The reply's content: ``state``, ``title``, ``renewals``, ``holders``.
 
     Raises:
         RequestError: the kernel could not do it, or did not answer in time.

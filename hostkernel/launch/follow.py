@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Ended", "follow"]
 
-_PATIENCE = 10.0  # seconds that a host may take to end in its own order
-_WATCH = 0.1  # seconds between looks at a host that is not our child
+_PATIENCE = 10.0  # seconds that a host may take for an orderly end
+_WATCH = 0.1  # seconds between checks of a host that is not our child
 
 
 class Ended:
-    """How a host ended: ``reason`` is None where it was in order."""
+    """How a host ended; ``reason`` is None for an orderly end."""
 
     def __init__(self, reason: str | None, output: tuple[str, ...] = ()) -> None:
         self.reason = reason
@@ -37,14 +37,14 @@ class Ended:
 def follow(started: Started, launch: Launch, signals: Signals, say: Callable[[str], None]) -> Ended:
     """Wait on the main thread for the host's end.
 
-    The first Ctrl-C, or SIGTERM, asks kernel and host to end in their own order; the second,
-    or ten seconds without an end, makes them. A closed terminal asks too, but a host with a
-    window goes on, and we stay to take its output.
+    The first Ctrl-C or SIGTERM asks the kernel and the host for an orderly end; the second, or
+    ten seconds without an end, forces it. A closed terminal also asks, but a host with a window
+    goes on, and this process stays to take its output.
 
     Args:
         started: the host.
         launch: how it was started.
-        signals: entered, what the user wants.
+        signals: already entered; what the user wants.
         say: called with a sentence for the user.
     """
     threading.Thread(target=_watch, args=(started, signals), daemon=True).start()
@@ -71,7 +71,7 @@ def _had_to_be_ended(
         event = signals.next(deadline and max(0.0, deadline - time.monotonic()))
         if event == "ended":
             return False
-        # A terminal that is closed may say so twice, which must not mean "at once".
+        # A closed terminal may send SIGHUP twice, which must not mean "at once".
         if event == "hangup" and (windowed or deadline):
             continue
         if deadline or not tells_of(started.connection_file, started.info):
@@ -88,14 +88,14 @@ def _ask_to_end(started: Started, signals: Signals) -> None:
     try:
         ask(started.info, "stop", exit_host=True, timeout=_PATIENCE)
     except HostkernelError:
-        signals.add("interrupt")  # There is nobody to ask, so that is all that is left.
+        signals.add("interrupt")  # The kernel cannot be asked, so force the end.
 
 
 def _verdict(started: Started, launch: Launch) -> Ended:
     child, process = started.child, started.process
     output = child.last_output()
     if process is not None and process.pid != child.pid:
-        # Not our child: nobody tells its status, but a kernel that ended in order cleans up.
+        # Not our child: its status is unknown, but a kernel that ended in order cleans up.
         crashed = started.connection_file.exists() and started.info.hostkernel is not None
         return Ended("it ended without stopping its kernel" if crashed else None, output)
     status = child.status

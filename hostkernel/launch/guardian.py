@@ -1,4 +1,4 @@
-"""Inside: a host that a Jupyter server launched, when that server is gone."""
+"""Inside: end a host that a Jupyter server launched when that server is gone."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ __all__ = ["Guardian"]
 
 log = logging.getLogger("hostkernel.launch")
 
-_LOOK = 1.0  # seconds between looks, where a process cannot be waited for
+_LOOK = 1.0  # seconds between checks, where the system cannot wait for a process
 
 
 class Guardian:
-    """Ends a host when its launcher dies, unless somebody works in its window.
+    """A plugin that ends the host when its launcher dies, unless the host has a window.
 
     Args:
-        parent: the launcher's process.
-        windowed: the host has a window: it goes on, and says so.
-        end: called on a thread of ours to end the host in order.
+        parent: the launcher's process id.
+        windowed: whether the host has a window, in which somebody may work: it then goes on, and
+            a warning is logged.
+        end: called on the guardian's thread, with the reason, to end the host in order.
     """
 
     def __init__(self, parent: int, *, windowed: bool, end: Callable[[str], None]) -> None:
@@ -38,14 +39,14 @@ class Guardian:
 
     @hookimpl
     def hostkernel_started(self) -> None:
-        """Begin to watch."""
+        """Begin to watch the launcher."""
         started = processes.start_time(self._parent)
         if started is not None:
             self._watch = _Watch(self._parent, started, self._gone)
 
     @hookimpl
     def hostkernel_stopped(self) -> None:
-        """There is nothing left to end."""
+        """Stop watching: there is nothing left to end."""
         if self._watch is not None:
             self._watch.close()
             self._watch = None
@@ -58,7 +59,7 @@ class Guardian:
 
 
 class _Watch:
-    """A thread that waits for the end of a process; costs nothing where the system can wait."""
+    """A thread that waits for the end of a process, without polling where it has a pidfd."""
 
     def __init__(self, pid: int, started: float, gone: Callable[[], None]) -> None:
         self._pid = pid
@@ -73,7 +74,7 @@ class _Watch:
             self._gone()
 
     def _wait(self) -> bool:
-        """Whether the process has ended; False if we are closed before."""
+        """Wait for the end of the process; return False if :meth:`close` comes first."""
         try:
             process = os.pidfd_open(self._pid)
         except (AttributeError, OSError):

@@ -1,4 +1,4 @@
-"""Outside: what the bootstrap is told, in one private file that it deletes once read."""
+"""Outside: the orders for the bootstrap, in a private file that it deletes once read."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ __all__ = ["Orders", "site_directories"]
 
 @dataclass(frozen=True)
 class Orders:
-    """What the bootstrap is told.
+    """The orders for the bootstrap.
 
     Attributes:
         host: the adapter's name.
-        settings: from :meth:`hostkernel.config.Tables.dump`; empty in this very process.
-        kernel_id: the id that the kernel shall have.
+        settings: from :meth:`hostkernel.config.Tables.dump`; empty in this process.
+        kernel_id: the id for the kernel.
         args: the user's own arguments.
-        connection_file: the launcher's, from ``-f``.
-        owns_process: the process is there for hostkernel only, which may handle its signals.
-        parent: the Jupyter server that launches the host, as a process id.
-        windowed: the host has a window that its user works in.
-        python: the minor version of the Python inside, as far as is known.
-        sites: the directories with packages for it; by default those of this environment.
+        connection_file: the launcher's file, from ``-f``.
+        owns_process: whether the process is for hostkernel only, which may handle its signals.
+        parent: the process id of the Jupyter server that launches the host.
+        windowed: whether the host has a window that the user works in.
+        python: the minor version of the Python inside, as far as it is known.
+        sites: the directories with packages for that Python; by default this environment's.
     """
 
     host: str
@@ -52,10 +52,10 @@ class Orders:
 
     @contextmanager
     def written_below(self, runtime: Path) -> Iterator[Path]:
-        """A private folder for one start, with the orders in it, gone afterwards.
+        """Yield a private folder with the orders for one start; delete it afterwards.
 
         Args:
-            runtime: where connection files live.
+            runtime: the folder of connection files.
 
         Raises:
             LaunchError: nothing can be written there, or others could write there too.
@@ -63,10 +63,10 @@ class Orders:
         """
         try:
             runtime.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Whoever could put other orders there would say what the host runs.
+            # Anyone who could put other orders there would decide what the host runs.
             if (reason := why_not_ours(runtime)) is not None:
                 raise LaunchError(self.host, reason)
-            # Nothing of the kernel's id: clients look up files by any part of their name.
+            # Without the kernel's id: clients look up files by any part of their name.
             folder = Path(tempfile.mkdtemp(prefix="hostkernel-start-", dir=runtime))
         except OSError as error:
             reason = f"nothing can be written to {runtime}: {error.strerror or error}"
@@ -87,7 +87,7 @@ class Orders:
             tomli_w.dump(content, stream)
 
     def content(self) -> dict[str, object]:
-        """As the bootstrap takes them; a setting that is None is left out."""
+        """The orders as the bootstrap reads them, without attributes that are None."""
         content: dict[str, object] = {
             "host": self.host,
             "settings": self.settings,
@@ -104,7 +104,7 @@ class Orders:
 
 
 def site_directories() -> Iterator[str]:
-    """The directories that this environment's packages are in, hostkernel's among them."""
+    """The directories with this environment's packages, including hostkernel's own."""
     for entry in sys.path:
         if Path(entry).name in {"site-packages", "dist-packages"} and Path(entry).is_dir():
             yield str(Path(entry).resolve())

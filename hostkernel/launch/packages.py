@@ -1,7 +1,8 @@
-"""Outside: what a host needs whose Python is of another minor version than ours.
+"""Outside: the packages for a host whose Python has another minor version than ours.
 
-Built once, in the cache: other packages are installed for that Python, hostkernel and the
-loaded plugins are copied from here. Nothing is written into the host's own folders.
+They are built once, in the cache: hostkernel and the loaded plugins are copied from this
+environment, and their requirements are installed for that Python. Nothing is written into the
+host's own folders.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ __all__ = ["interpreter_for", "known_python", "packages_for", "remember_python"]
 
 _OWN = "hostkernel"
 _TAIL = 20
-_ABANDONED = 3600.0  # seconds after which nobody works on an unfinished folder any more
-# Where the makers of Pythons put them, beside PATH.
+_ABANDONED = 3600.0  # seconds after which an unfinished folder counts as abandoned
+# Where installers and version managers put Pythons, in addition to PATH.
 _PLACES = (
     "/usr/bin/python{python}",
     "/usr/local/bin/python{python}",
@@ -55,17 +56,17 @@ def packages_for(
     cache: Path,
     tell: Callable[[str], None],
 ) -> tuple[str, ...]:
-    """Directories with all that the inside imports, for a host with that Python.
+    """Return directories with all that the inside imports; build what is missing.
 
     Args:
         host: the adapter.
         python: the minor version inside, such as ``"3.11"``.
-        plugins: those of this side.
-        cache: where what was built is kept.
-        tell: called with a word on how far it is, where something has to be fetched.
+        plugins: the plugins of this environment.
+        cache: the folder that keeps what was built.
+        tell: called with messages on the progress if something has to be fetched.
 
     Raises:
-        LaunchError: there is no such Python here, or the packages cannot be had.
+        LaunchError: there is no such Python here, or the packages cannot be obtained.
     """
     distributions = list(_distributions(plugins))
     builder = _Builder(host, python, cache / f"python{python}", tell)
@@ -86,7 +87,7 @@ def known_python(program: str, cache: Path) -> str | None:
 
 
 def remember_python(program: str, cache: Path, python: str) -> None:
-    """Remember it until ``program`` changes, to spare the host a start in vain."""
+    """Remember ``python`` until ``program`` changes, to avoid a first start that must fail."""
     file = cache / "pythons.json"
     try:
         known = json.loads(file.read_text())
@@ -125,7 +126,7 @@ def _plain(name: str) -> str:
 
 @dataclass(frozen=True)
 class _File:
-    """A file to copy, and where to in a folder of packages."""
+    """A file to copy, and its target in a folder of packages."""
 
     source: Path
     target: str
@@ -152,7 +153,7 @@ def _files(distribution: metadata.Distribution) -> Iterator[_File]:
 
 
 def _import_names(distribution: metadata.Distribution) -> list[str]:
-    # An editable installation does not list its code: there the entry points tell.
+    # An editable installation does not list its code, but entry points name its packages.
     files = distribution.files or ()
     listed = {file.parts[0].removesuffix(".py") for file in files if file.suffix == ".py"}
     entered = {re.split(r"[.:]", entry.value)[0] for entry in distribution.entry_points}
@@ -161,7 +162,7 @@ def _import_names(distribution: metadata.Distribution) -> list[str]:
 
 @dataclass(frozen=True)
 class _Builder:
-    """Builds what is missing in ``folder``."""
+    """The builder of what is missing in ``folder``."""
 
     host: Host
     python: str
@@ -180,7 +181,7 @@ class _Builder:
         return target
 
     def packages(self, requirements: Sequence[str], code: Path) -> Path:
-        """A folder with what is required, tried out together with ``code``."""
+        """A folder with the requirements installed, tried out together with ``code``."""
         target = self.folder / f"packages-{_digest(requirements)}"
         if not target.is_dir():
             interpreter = self._interpreter()
@@ -191,30 +192,30 @@ class _Builder:
 
     @contextmanager
     def _whole(self, target: Path) -> Iterator[Path]:
-        """A folder that becomes ``target`` only once it is finished."""
+        """Yield a folder that becomes ``target`` only once it is finished."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._clear_away()
-        # Named before it is made: a Ctrl-C in between leaves nothing, unlike in tempfile.
+        # Named before it is made: a Ctrl-C in between leaves nothing, unlike with tempfile.
         part = self.folder / f".part-{secrets.token_hex(8)}"
         unfinished = part / "site-packages"
         try:
             part.mkdir(mode=0o700)
             unfinished.mkdir()
             yield unfinished
-            if not target.is_dir():  # Another start may have been quicker.
+            if not target.is_dir():  # Another start may have been faster.
                 unfinished.rename(target)
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
     def _clear_away(self) -> None:
-        """Remove what a start has left that was killed."""
+        """Remove what killed starts have left."""
         for part in self.folder.glob(".part-*"):
             with suppress(FileNotFoundError):
                 if time.time() - part.stat().st_mtime > _ABANDONED:
                     shutil.rmtree(part, ignore_errors=True)
 
     def _install(self, interpreter: str, target: Path, requirements: Sequence[str]) -> None:
-        # Run by the Python it is for, so that markers mean what they say.
+        # Run by the target Python, so that environment markers are evaluated for that Python.
         if importlib.util.find_spec("pip"):
             pip = [sys.executable, "-m", "pip", "--python", interpreter]
         else:

@@ -30,13 +30,13 @@ _BOOTSTRAP = Path(__file__).with_name("bootstrap.py").resolve()
 
 @dataclass(frozen=True)
 class Prepared:
-    """All that is needed to start a host.
+    """Everything that is needed to start a host.
 
     Attributes:
         host: the adapter, with its settings.
-        settings: validated.
-        tables: the same as they were written, for the inside to validate again.
-        plugins: of this side.
+        settings: the validated settings.
+        tables: the settings as they were written, for the inside to validate again.
+        plugins: the plugins of the outside.
 
     """
 
@@ -52,15 +52,15 @@ class Prepared:
         return found or self.host.paths()
 
     def launch(self, args: tuple[str, ...], *, detach: bool = False) -> tuple[Launch, bool]:
-        """How to start the host, and whether its process is there for hostkernel only.
+        """Return how to start the host, and whether its process is for hostkernel only.
 
         Args:
             args: the user's own arguments.
-            detach: in a process of its own in any case.
+            detach: start the host in a process of its own in any case.
 
         Raises:
             HostNotFoundError: the application is not on this machine.
-            LaunchError: the adapter cannot start it like this.
+            LaunchError: the adapter cannot start the host in this way.
             PluginError: the adapter is broken.
 
         """
@@ -83,15 +83,15 @@ class Prepared:
         return replace(launch, env=env, python=told), owns_process
 
     def furnished(self, orders: Orders, python: str, tell: Callable[[str], None]) -> Orders:
-        """The orders for a host with another Python, with packages for it.
+        """Return the orders for a host with another Python, with packages for that Python.
 
         Args:
-            orders: for a host with ours.
+            orders: the orders for a host with our Python.
             python: the minor version inside.
-            tell: called with a word on how far it is, where something has to be fetched.
+            tell: called with messages on the progress if something has to be fetched.
 
         Raises:
-            LaunchError: the packages cannot be had.
+            LaunchError: the packages cannot be obtained.
 
         """
         from .orders import Orders
@@ -104,7 +104,7 @@ class Prepared:
         return replace(orders, python=python, sites=sites)
 
     def complete(self, error: LaunchError) -> None:
-        """Add what the adapter says that can be done, unless that is known already.
+        """Add the adapter's advice as the hint of ``error``, unless it already has one.
 
         Raises:
             PluginError: the adapter is broken.
@@ -115,10 +115,10 @@ class Prepared:
                 error.hint = self.host.advise(error)
 
     def log_file(self, kernel_id: str) -> Path:
-        """An empty file for the output of a detached host.
+        """Create a file for the output of a detached host.
 
         Raises:
-            LaunchError: it cannot be written.
+            LaunchError: the file cannot be written.
 
         """
         file = self.paths.log / f"{self.host.name}-{kernel_id}.log"
@@ -131,31 +131,31 @@ class Prepared:
         return file
 
     def dump(self) -> str:
-        """The settings for the inside."""
+        """The settings as text, for the inside."""
         return self.tables.dump(self.plugins.hosts, self.host.name)
 
 
 def prepare(
     host: str | None = None, overrides: Sequence[str] = (), config_file: Path | None = None
 ) -> Prepared:
-    """Read the settings and choose the host they name, else the fallback.
+    """Read the settings and choose the host that they name, else the fallback.
 
     Args:
-        host: what ``--host`` says.
-        overrides: what each ``--set`` says.
-        config_file: what ``--config`` says.
+        host: the value of ``--host``.
+        overrides: the value of each ``--set``.
+        config_file: the value of ``--config``.
 
     Raises:
-        ConfigError: with every problem of the settings.
-        UnknownHostError: no plugin brings the host.
-        PluginError: its plugin is broken.
+        ConfigError: the settings are wrong; it lists every problem.
+        UnknownHostError: no plugin provides the host.
+        PluginError: the host's plugin is broken.
 
     """
     tables = config.gather(overrides, host=host, config=config_file)
     wanted = tables.plugin_settings()
     plugins = Plugins.load(wanted.paths, wanted.disable)
     if host is not None:
-        plugins.host_class(host)  # knows more of why there is none than the settings do
+        plugins.host_class(host)  # explains a missing host better than the settings do
     settings = tables.validate(plugins.hosts, plugins.problems)
     host_class = plugins.host_class(settings.host) if settings.host else plugins.detect()
     with _blaming(plugins, host_class, "__init__"):
@@ -178,7 +178,7 @@ def usable_connection_file(file: Path | None) -> Path | None:
     """The launcher's file from ``-f`` as an absolute path; it need not exist.
 
     Raises:
-        ConnectionFileError: it exists and is broken, or a running kernel uses it.
+        ConnectionFileError: the file exists and is broken, or a running kernel uses it.
 
     """
     if file is None:

@@ -1,4 +1,4 @@
-"""Outside: read the report that the bootstrap writes, while it writes it."""
+"""Outside: read the report while the bootstrap writes it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["Ended", "Failure", "Process", "Ready", "StartReport"]
 
 @dataclass(frozen=True)
 class Process:
-    """The host's process, as it told us itself, if its id means anything here."""
+    """The host's process, as it reported itself, if its id is of our pid namespace."""
 
     pid: int
     started: float
 
     @property
     def is_alive(self) -> bool:
-        """Whether that very process still runs."""
+        """Whether this process, and not another with its id, still runs."""
         return processes.alive(self.pid, self.started)
 
 
@@ -48,7 +48,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Ended:
-    """The script ended before the kernel was up, with what Python prints of it."""
+    """The script ended before the kernel was up; ``text`` is what Python prints about that."""
 
     status: int
     text: str
@@ -69,7 +69,7 @@ class StartReport:
         self._position = 0
 
     def poll(self) -> None:
-        """Read what was added since the last time."""
+        """Read what was added since the last call."""
         for line in self._new_lines():
             record = json.loads(line)
             getattr(self, f"_on_{record.pop('event')}")(**record)
@@ -89,7 +89,7 @@ class StartReport:
         self.began = True
         self.python = python
         started = processes.start_time(pid)
-        # A host in a container counts processes for itself: its ids mean others here.
+        # A host in a container has its own pid namespace: its ids name other processes here.
         if namespace == processes.pid_namespace() and started is not None:
             self.process = Process(pid, started)
 

@@ -1,4 +1,4 @@
-"""Outside: Ctrl-C, SIGTERM and a closed terminal as events, as a rule in place of exceptions."""
+"""Outside: Ctrl-C, SIGTERM and a closed terminal as events, normally not as exceptions."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ _MEANINGS: dict[str, Event] = {
 
 
 class Signals:
-    """Collects events on the main thread while the block runs; any thread may add its own.
+    """A queue of the signals that arrive while the block runs; any thread may add events.
 
-    A signal that was ignored when we were started, as under ``nohup``, stays ignored.
+    Enter the block on the main thread. A signal that was already ignored, as under ``nohup``,
+    stays ignored.
     """
 
     def __init__(self) -> None:
@@ -52,7 +53,7 @@ class Signals:
 
     @contextmanager
     def raising(self) -> Iterator[None]:
-        """While inside, an interrupt is a KeyboardInterrupt: there is work to break off."""
+        """Raise KeyboardInterrupt for an interrupt in this block, to break off the work there."""
         self._raising = True
         try:
             yield
@@ -60,11 +61,11 @@ class Signals:
             self._raising = False
 
     def add(self, event: Event) -> None:
-        """Add an event. Any thread."""
+        """Add an event; called on any thread."""
         self._events.put(event)
 
     def next(self, timeout: float | None = None) -> Event | None:
-        """The next event, None if there is none within ``timeout`` seconds."""
+        """Wait for the next event; return None if there is none within ``timeout`` seconds."""
         try:
             return self._events.get(timeout=timeout)
         except Empty:

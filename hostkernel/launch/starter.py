@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Started", "start", "start_with_its_python"]
 
 _POLL = 0.01
-_GRACE = 5.0  # seconds for a host to show up after its wrapper has ended and let go of it
+_GRACE = 5.0  # seconds for a host to report after its wrapper's whole process group has ended
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class Started:
     """A host whose kernel is up.
 
     Attributes:
-        child: the process that we started, be it host or wrapper.
-        process: the host's, None where its id means nothing here: containers.
+        child: the process that we started, the host or a wrapper.
+        process: the host's process; None if its id is meaningless here, as in a container.
         kernel_id: the kernel's id.
-        connection_file: where clients find it.
-        info: what is in that file.
+        connection_file: the file that clients read.
+        info: the content of that file.
     """
 
     child: Child
@@ -63,20 +63,20 @@ def start(
     on_step: Callable[[str], None] = lambda _: None,
     around_output: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Started:
-    """Start a host and wait until its kernel answers. What we started ends if it fails.
+    """Start a host and wait until its kernel is up; end what was started if that fails.
 
     Args:
         launch: from :meth:`hostkernel.launch.prepare.Prepared.launch`.
-        orders: what to tell the bootstrap.
-        signals: entered; Ctrl-C gives up.
-        runtime: where connection files live.
+        orders: the orders for the bootstrap.
+        signals: already entered; Ctrl-C gives up.
+        runtime: the folder of connection files.
         timeout: seconds that the host may take.
-        log: file for the host's output; without it, it goes through our own.
+        log: file for the host's output; None passes it through to this process's output.
         on_step: called with each step that the host reports.
-        around_output: entered around each piece of the host's output, on a thread of ours.
+        around_output: entered around each piece of the host's output, on a reader thread.
 
     Raises:
-        LaunchError: with all there is to know.
+        LaunchError: the start failed; it has all that is known about that.
     """
     with orders.written_below(runtime) as folder:
         report = StartReport(folder / bootstrap.REPORT)
@@ -103,9 +103,10 @@ def start_with_its_python(
     on_step: Callable[[str], None],
     around_output: Callable[[], AbstractContextManager[object]],
 ) -> Started:
-    """Like :func:`start`; a host whose Python is not ours gets packages for it first.
+    """Do what :func:`start` does, but first get packages for a host with another Python.
 
-    Which Python that is may only the host know: then its first start ends by saying so.
+    If only the host knows its Python's version, the first start fails by reporting the version,
+    and a second start follows.
     """
     cache = prepared.paths.cache
 
@@ -152,7 +153,7 @@ def _can_be_served(python: str | None) -> bool:
 
 
 class _Starting:
-    """A host that has been started and whose kernel is not up yet."""
+    """A host that was started and whose kernel is not up yet."""
 
     def __init__(
         self,

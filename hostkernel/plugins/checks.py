@@ -34,10 +34,10 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def check_hooks(info: PluginInfo, plugin: object, manager: pluggy.PluginManager) -> None:
-    """Look at every function of a plugin before any is registered.
+    """Check every function of a plugin before any is registered.
 
     Raises:
-        PluginError: the first one that would not be called as its author expects.
+        PluginError: for the first function that would not be called as its author expects.
     """
     for name in dir(plugin):
         options = manager.parse_hookimpl_opts(plugin, name)
@@ -84,7 +84,7 @@ _repr.maxother = _repr.maxstring = 100
 
 
 class WrongResultError(Exception):
-    """A hook returned something else than it should."""
+    """A hook returned a value of the wrong kind."""
 
     def __init__(self, result: object, expected: str) -> None:
         super().__init__(f"returned {_repr.repr(result)}; it should return {expected}")
@@ -155,4 +155,4 @@ RESULTS: dict[str, Callable[[object], Any]] = {
     "hostkernel_pre_comm_message": _nothing,
     "hostkernel_post_comm_message": _nothing,
 }
-"""What makes a usable value of a hook's result, or raises WrongResultError."""
+"""By hook: the function that makes its result usable, or raises WrongResultError."""

@@ -34,8 +34,8 @@ class Plugins:
         hosts: the adapter classes, by name.
         problems: one error for each thing that was left out.
         report: called with each problem as it turns up, on the thread that loads plugins or
-            calls a hook. By default it is logged, the same one once: an observer of cells that
-            always fails does not fill the log.
+            calls a hook. By default each distinct problem is logged once, so that an observer of
+            cells that always fails does not fill the log.
 
     Example::
 
@@ -75,14 +75,14 @@ class Plugins:
         return plugins
 
     def register(self, name: str, plugin: object) -> None:
-        """Add an object with hooks, made by the caller; hosts that it brings are not asked.
+        """Add an object with hooks, made by the caller; hosts that it brings are not added.
 
         Args:
-            name: what it is called when one of its hooks fails.
-            plugin: its methods are the hooks.
+            name: the object's name in errors of its hooks.
+            plugin: the object; its methods are the hooks.
 
         Raises:
-            PluginError: one of them would not be called as it should.
+            PluginError: a method would not be called as its author expects.
         """
         key, info = str(len(self._plugins)), PluginInfo(name)
         self._register(key, Source(info, lambda: plugin))
@@ -90,11 +90,11 @@ class Plugins:
 
     @property
     def loaded(self) -> Sequence[PluginInfo]:
-        """Every plugin that was found, those that were left out too, in the order found."""
+        """Every plugin that was found, including those left out, in the order found."""
         return tuple(self._plugins.values())
 
     def _add(self, key: str, source: Source, disable: Collection[str]) -> Sequence[type[Host]]:
-        """Load one plugin whole or not at all; the hosts it brings."""
+        """Load one plugin completely or not at all, and return the hosts it brings."""
         info = self._plugins[key] = source.info
         if info.path is None and not {info.name, info.distribution}.isdisjoint(disable):
             self._plugins[key] = replace(info, disabled=True)
@@ -210,7 +210,7 @@ class Plugins:
     # Hooks
 
     def collect(self, hook: str, **arguments: object) -> list[Any]:
-        """Call a hook of every plugin; what fails is reported and left out.
+        """Call a hook of every plugin; report failures, and leave them out.
 
         Args:
             hook: the full name, such as ``"hostkernel_namespace"``.
@@ -232,9 +232,9 @@ class Plugins:
             pass
 
     def use(self, hook: str, use: Callable[[Any], object], **arguments: object) -> None:
-        """Like :meth:`collect`; ``use`` is called with each item of each result.
+        """Like :meth:`collect`, and call ``use`` with each item of each result.
 
-        What fails there is reported as the failure of the plugin that returned it.
+        A failure of ``use`` is reported as the failure of the plugin that returned the item.
         """
         for info, result in self._results(hook, arguments):
             for item in result:

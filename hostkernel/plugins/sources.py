@@ -29,12 +29,12 @@ FAILURES = (Exception, SystemExit)
 """What a plugin may raise without harming anything else; KeyboardInterrupt is the user's."""
 
 _NOT_THEIRS = (f"{PROJECT}.", "IPython.", "importlib.", "_frozen_importlib")
-_SETTLED = 2.0  # seconds after which an installer is done with what it began in a folder
+_SETTLED = 2.0  # seconds after a folder's change until an installer has finished in it
 
 
 @dataclass(frozen=True)
 class PluginInfo:
-    """What is known of one plugin.
+    """What is known about one plugin.
 
     Attributes:
         name: the entry point's name, or the path of a local plugin.
@@ -62,14 +62,14 @@ class PluginInfo:
         return PluginError(self.name, reason, self.distribution, self.version, hook)
 
     def blame_exception(self, error: BaseException, hook: str | None = None) -> PluginError:
-        """An error that names this plugin and the line of it where ``error`` came out."""
+        """An error that names this plugin and the line in it that ``error`` came from."""
         problem = self.blame(f"{type(error).__name__}: {error}{_where(error)}", hook)
         problem.__cause__ = error
         return problem
 
 
 def _where(error: BaseException) -> str:
-    """The first frame that is not ours, IPython's or the import system's is the plugin's."""
+    """The plugin's line: the first frame outside hostkernel, IPython and the import system."""
     for frame, line in traceback.walk_tb(error.__traceback__):
         module = f"{frame.f_globals.get('__name__')}."
         if not module.startswith(_NOT_THEIRS):
@@ -83,7 +83,7 @@ class Source:
 
     Attributes:
         info: what is known before loading.
-        read: import it.
+        read: imports the plugin and returns it.
     """
 
     info: PluginInfo
@@ -93,8 +93,8 @@ class Source:
 def installed() -> tuple[Source, ...]:
     """The entry points of every installed distribution, none of them loaded.
 
-    Reading them takes a quarter of a kernel's start, so that is done again only where something
-    was installed, removed or put on ``sys.path`` meanwhile.
+    Reading them takes a quarter of a kernel's start, so the result is cached until something is
+    installed, removed or put on ``sys.path``.
     """
     folders = tuple((str(folder), _changed(folder)) for folder in sys.path)
     if max((changed for _, changed in folders), default=0.0) > time.time() - _SETTLED:

@@ -102,18 +102,18 @@ class BlenderHost(Host):
     settings_model: ClassVar[type[HostSettings]] = BlenderSettings
     settings: BlenderSettings
     # An operator under an override, see docs/blender.md. From Python 3.12 on Blender asks for its
-    # own thread whether it has Python's lock.
+    # own thread whether it has the GIL.
     undisturbed: ClassVar[bool] = sys.version_info < (3, 12)
 
     # Inside
 
     @classmethod
     def detect(cls) -> bool:
-        """Called inside: bpy is there from the first line on in every Blender."""
+        """Called inside: whether bpy is imported, as it is in Blender from the first line on."""
         return "bpy" in sys.modules
 
     def loop(self) -> HostLoop | None:
-        """Called inside, on the main thread: the window's loop; none in the background."""
+        """Called inside, on the main thread: the window's loop, None in the background."""
         import bpy
 
         if bpy.app.background:
@@ -123,7 +123,7 @@ class BlenderHost(Host):
         return BlenderLoop(self.settings.context_area)
 
     def started(self) -> None:
-        """Called inside, on the main thread, when the kernel is up."""
+        """Called inside, on the main thread, when the kernel is up: run the startup script."""
         if self.settings.startup:
             from .inside import startup
 
@@ -146,7 +146,7 @@ class BlenderHost(Host):
             self._undo_steps.begin()
 
     def cell_ended(self, number: int | None, cell: str) -> None:
-        """Called inside, on the main thread, after a cell; ``number`` if it has one."""
+        """Called inside, on the main thread, after a cell; ``number`` is None if it has none."""
         from .inside import references
 
         references.cell_ended()
@@ -178,7 +178,7 @@ class BlenderHost(Host):
         return os.path.basename(bpy.data.filepath) or "(unsaved)"  # noqa: PTH119  for each cell
 
     def quit(self) -> None:
-        """Called inside, on the main thread: as File > Quit, without asking."""
+        """Called inside, on the main thread: do what File > Quit does, without asking."""
         import bpy
 
         if bpy.app.background:
@@ -186,9 +186,10 @@ class BlenderHost(Host):
         bpy.app.timers.register(_quit_window, persistent=True)
 
     def main(self, kernel: Kernel, args: tuple[str, ...]) -> None:
-        """Called inside, on the main thread, by the bootstrap.
+        """Called inside, on the main thread, by the bootstrap: run the kernel.
 
-        The bpy module is imported here; Blender's program has read its command line already.
+        The bpy module is imported here, and its files opened; Blender's program has already read
+        its command line.
         """
         import bpy
 
@@ -207,7 +208,11 @@ class BlenderHost(Host):
     # Outside
 
     def find(self) -> Installation:
-        """Called outside: the Blender to use, without starting it. Raises HostNotFoundError."""
+        """Called outside: the Blender to use, started only if its version must be checked.
+
+        Raises:
+            HostNotFoundError: no Blender fits, or its Python is too old.
+        """
         return choose(self.settings.executable, self.settings.version)
 
     def installations(self) -> Sequence[Installation]:
@@ -215,15 +220,15 @@ class BlenderHost(Host):
         return installations(self.settings.executable)
 
     def examine(self, installation: Installation) -> Installation:
-        """Called outside, for listings: asks Blender's program, which takes half a second."""
+        """Called outside, for listings: ask Blender's program, which takes half a second."""
         return examine(installation)
 
     def launch(self, request: LaunchRequest) -> Launch:
         """Called outside: Blender's command line, or this process for the bpy module.
 
         Raises:
-            LaunchError: a window without a display, a file that is not there, or options that
-                the bpy module cannot take.
+            LaunchError: a window has no display, a file does not exist, or the bpy module cannot
+                take the options.
 
         """
         found = request.installation
@@ -292,7 +297,7 @@ class BlenderHost(Host):
     def interpreter(self) -> Sequence[str]:
         """Called on both sides: the Python that Blender brings, else the system's.
 
-        For the latter ``sys.executable`` is whatever ``python3.11`` came first on PATH.
+        In a Blender on the system's Python, ``sys.executable`` is the first ``python3.11`` on PATH.
         """
         if self.detect():
             return _inner_interpreter()

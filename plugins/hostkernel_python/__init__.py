@@ -1,4 +1,4 @@
-"""Plain Python as a host: this very process."""
+"""Plain Python as a host: this process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PythonSettings(HostSettings):
 
 
 class PythonHost(Host):
-    """A script, or nothing at all, in a plain Python."""
+    """Plain Python, with or without a script."""
 
     name = "python"
     summary = "Plain Python, with or without a script"
@@ -38,18 +38,18 @@ class PythonHost(Host):
     _ending = False
 
     def find(self) -> Installation:
-        """Called outside: the Python that runs this."""
+        """Called outside: the Python that runs this code."""
         major, minor, micro = sys.version_info[:3]
         return Installation(Path(sys.executable), f"{major}.{minor}.{micro}", f"{major}.{minor}")
 
     def launch(self, request: LaunchRequest) -> Launch:
-        """Called outside: become the host in this very process, if the script is there."""
+        """Called outside: make this process the host, if the script exists."""
         if request.args:
             script_path(request.args)
         return Launch(in_process=True)
 
     def main(self, kernel: Kernel, args: tuple[str, ...]) -> None:
-        """Called inside, on the main thread: run the script and then, or beside it, the kernel."""
+        """Called inside, on the main thread: run the script, and the kernel after or beside it."""
         if args and self.settings.mode == "thread":
             self._run_beside(kernel, args)
             return
@@ -58,7 +58,7 @@ class PythonHost(Host):
         kernel.serve()
 
     def quit(self) -> None:
-        """Called inside, on the kernel's thread: end as Ctrl-C would, where a script runs."""
+        """Called inside, on the kernel's thread: exit, or interrupt the main thread's script."""
         if threading.current_thread() is threading.main_thread():
             raise SystemExit(0)
         self._ending = True

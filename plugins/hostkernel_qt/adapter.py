@@ -1,4 +1,4 @@
-"""The adapter: knows a Qt program from inside, and runs one as a script."""
+"""The adapter for Qt programs: works inside one, and runs one as a script."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ __all__ = ["QtHost"]
 
 _DISTRIBUTIONS = {"PySide6": "PySide6_Essentials"}
 _PLATFORM = "QT_QPA_PLATFORM"
-_UNSEEN = {"offscreen", "minimal", "minimalegl"}  # platforms that show nobody a window
-_CRASHING = {"6.12.0"}  # it loses a reference to None with every call
+_UNSEEN = {"offscreen", "minimal", "minimalegl"}  # platforms without visible windows
+_CRASHING = {"6.12.0"}  # every call loses a reference to None
 
 
 class QtHost(Host):
@@ -65,7 +65,7 @@ class QtHost(Host):
         return application() is not None
 
     def loop(self) -> HostLoop:
-        """Called inside, on the main thread; the application may be made later."""
+        """Called inside, on the main thread: Qt's loop; the application may be made later."""
         self._loop = InterruptibleLoop()
         return self._loop
 
@@ -75,7 +75,7 @@ class QtHost(Host):
             self._loop.interrupted()
 
     def title(self) -> str | None:
-        """Called inside, on the main thread: the window in front, else the program's name."""
+        """Called inside, on the main thread: the active window's title, else the program's name."""
         app = application()
         if app is None:
             return self._script
@@ -86,16 +86,16 @@ class QtHost(Host):
         return str(named()) or self._script
 
     def veto(self) -> str | None:
-        """Called inside, before anything is touched."""
+        """Called inside, before anything is touched: the application must be on this thread."""
         app = application()
         if app is None or app.thread() == loaded().QThread.currentThread():
             return None
         return "the QApplication lives on another thread; start the kernel there"
 
     def excepthook(self) -> ExceptHook | None:
-        """Called inside, on the main thread: for a program without a hook of its own.
+        """Called inside, on the main thread: a hook for a program that has set none.
 
-        PyQt aborts it by any error in a slot. That stays so for the slots of the program.
+        PyQt aborts a program on any error in a slot. The hook keeps that for the program's slots.
         """
         core = loaded()
         if core is None or sys.excepthook is not sys.__excepthook__:
@@ -103,14 +103,14 @@ class QtHost(Host):
         return partial(_abort, core) if core.__name__.startswith("PyQt") else sys.__excepthook__
 
     def on_exit(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Called inside, on the main thread, at start: ``aboutToQuit``, once there is one."""
+        """Called inside, on the main thread, at start: use ``aboutToQuit``, once there is one."""
         return ExitBell(callback).close
 
     def quit(self) -> None:
         """Called inside, on the main thread: close the windows, then end the loop.
 
-        Each window may ask or refuse, as when its user closes it. That can open a dialog, so
-        it waits for the loop's next turn, outside the kernel's slice.
+        Each window may ask or refuse, as when the user closes it. That can open a dialog, so
+        closing waits for the loop's next turn, outside the kernel's slice.
         """
         core = loaded()
         if core is None or application() is None:
@@ -118,7 +118,7 @@ class QtHost(Host):
         core.QTimer.singleShot(0, guarded(_quit))
 
     def main(self, kernel: Kernel, args: tuple[str, ...]) -> None:
-        """Called inside, on the main thread: the script's end is the kernel's end."""
+        """Called inside, on the main thread: run the script; the kernel ends with it."""
         self._script = Path(args[0]).name
         try:
             run_script(args, before=kernel.start)
@@ -129,10 +129,10 @@ class QtHost(Host):
     # Outside
 
     def find(self) -> Installation:
-        """Called outside: a binding in this Python, without importing it.
+        """Called outside: a binding in this Python, found without importing it.
 
         Raises:
-            HostNotFoundError: there is none.
+            HostNotFoundError: no binding is installed.
         """
         for binding in BINDINGS:
             spec = importlib.util.find_spec(binding)
@@ -158,11 +158,11 @@ class QtHost(Host):
         return findings
 
     def launch(self, request: LaunchRequest) -> Launch:
-        """Called outside: the script runs in this very process.
+        """Called outside: run the script in this process.
 
         Raises:
             LaunchError: no script was named.
-            ScriptNotFoundError: there is no such file.
+            ScriptNotFoundError: the script does not exist.
         """
         if not request.args:
             hint = "hostkernel run --host qt SCRIPT.py [ARGS...]"
@@ -189,7 +189,7 @@ def _library_findings(binding: Installation) -> Iterator[Finding]:
 
 
 def _abort(core: Any, *error: Any) -> None:
-    """As PyQt does."""
+    """Abort the program with the error's traceback, as PyQt does."""
     core.qFatal("".join(traceback.format_exception(*error)).rstrip("\n"))
 
 
@@ -201,7 +201,7 @@ def _version(binding: str) -> str | None:
 
 
 def _windows(app: Any) -> list[Any]:
-    # A QCoreApplication has none.
+    # A QCoreApplication has no windows.
     return list(app.topLevelWindows()) if hasattr(app, "topLevelWindows") else []
 
 

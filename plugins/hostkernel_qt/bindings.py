@@ -1,7 +1,7 @@
 """The Python binding of Qt that a program uses, found without importing one.
 
-Two bindings in one process crash it, so the choice is always the program's own: until it has
-imported one, its import is waited for.
+Two bindings in one process crash it, so the program always chooses: until it has imported one,
+hostkernel waits for that import.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BINDINGS = ("PySide6", "PyQt6", "PyQt5", "PySide2")
 
 
 def loaded() -> Any:
-    """The binding's ``QtCore``: with an application, else the first imported, else None."""
+    """The imported ``QtCore`` with an application, else the first in ``BINDINGS``, else None."""
     modules: list[Any] = [sys.modules.get(f"{name}.QtCore") for name in BINDINGS]
     cores = [core for core in modules if hasattr(core, "QCoreApplication")]
     running = (core for core in cores if core.QCoreApplication.instance() is not None)
@@ -36,9 +36,9 @@ def application() -> Any:
 
 
 class Arrival(MetaPathFinder):
-    """Calls back, on the main thread, right after the program has imported a binding's QtCore.
+    """An import finder that calls back right after the main thread has imported a QtCore.
 
-    Until then it stands first in ``sys.meta_path``.
+    Until then it is the first entry of ``sys.meta_path``.
     """
 
     def __init__(self, callback: Callable[[], None]) -> None:
@@ -54,7 +54,7 @@ class Arrival(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Called by Python's import; None for all that is not awaited."""
+        """Wrap the loader of an awaited module; return None for any other module."""
         if fullname not in self._names or threading.current_thread() != threading.main_thread():
             return None
         others = sys.meta_path[sys.meta_path.index(self) + 1 :]
@@ -70,7 +70,7 @@ class Arrival(MetaPathFinder):
 
 
 class _Announcing(Loader):
-    """Stands in for a module's loader until the module is loaded."""
+    """A stand-in for a module's loader until the module is loaded, which it announces."""
 
     def __init__(self, loader: Loader, announce: Callable[[], None]) -> None:
         self._loader = loader

@@ -1,4 +1,4 @@
-"""Qt's event loop, woken from any thread. Needs no application, nor a binding, to begin with."""
+"""Qt's event loop, woken from any thread, even before an application or a binding exists."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["Bell", "ExitBell", "QtLoop"]
 
 
 class Bell:
-    """Rung on any thread, it calls back on the main thread, from Qt's event loop.
+    """A call from Qt's event loop, on the main thread, that any thread can ask for.
 
-    A ring is an event posted to an object of the main thread. One that comes before the program
-    has made its application, or has imported its binding, is the first thing its loop hears.
+    A ring posts an event to an object of the main thread. A ring that comes before the program
+    has imported its binding, or has made its application, is delivered when its loop begins.
     """
 
     def __init__(self, callback: Callable[[], object]) -> None:
@@ -38,10 +38,10 @@ class Bell:
 
     def _hang(self) -> None:
         self._core: Any = loaded()
-        # A child of the thread: some bindings delete what has no parent with the application.
+        # A child of the thread: some bindings delete objects without a parent with the application.
         receiver = self._core.QObject(self._core.QThread.currentThread())
-        # Qt sleeps in C: a Ctrl-C meanwhile is raised as this is called, which ends the program
-        # in PyQt.
+        # Qt sleeps in C: a Ctrl-C during the sleep is raised as the handler is called, which
+        # ends the program in PyQt.
         guard(receiver, "customEvent", self._struck)
         with self._lock:
             self._receiver = receiver
@@ -74,14 +74,14 @@ class Bell:
 class QtLoop(HostLoop):
     """The event loop of a Qt program, whichever way the program runs it.
 
-    A nested loop, such as a modal dialog's, wakes the kernel just as well.
+    A nested loop, such as a modal dialog's, also gives the kernel its turns.
     """
 
     def __init__(self) -> None:
         self._bell: Bell | None = None
 
     def start(self, tick: Tick) -> None:
-        """Called inside, on the main thread, once; also before there is an application."""
+        """Called inside, on the main thread, once, possibly before there is an application."""
         self._bell = Bell(tick)
 
     def wake(self) -> None:
@@ -90,13 +90,13 @@ class QtLoop(HostLoop):
             self._bell.ring()
 
     def stop(self) -> None:
-        """Called inside, on the main thread, once; nothing of ours stays in the program."""
+        """Called inside, on the main thread, once: remove the bell from the program."""
         if self._bell is not None:
             self._bell.close()
 
 
 class ExitBell:
-    """Calls back when the program's event loop ends, whether or not it has begun yet."""
+    """A call when the program's event loop ends, whether or not it has begun yet."""
 
     def __init__(self, callback: Callable[[], None]) -> None:
         self._ended = guarded(callback)
@@ -112,10 +112,10 @@ class ExitBell:
         self._connected = True
 
     def close(self) -> None:
-        """Called on the main thread: do not call back any more."""
+        """Called on the main thread: never call back again."""
         self._bell.close()
         app = application()
         if self._connected and app is not None:
-            # What the bindings raise if that was an earlier application.
+            # The bindings raise these if an earlier application was connected.
             with suppress(RuntimeError, TypeError):
                 app.aboutToQuit.disconnect(self._ended)

@@ -17,21 +17,21 @@ __all__ = ["InterruptibleLoop"]
 
 
 class InterruptibleLoop(QtLoop):
-    """Qt's event loop, which knows what a cell has opened on top of it.
+    """Qt's event loop, which can close what a cell has opened on top of it.
 
-    A dialog's ``exec()`` returns to the cell when the dialog is closed, not before: an
-    interrupt closes it. What the program itself has opened, above the cell's or below, is its
-    user's to close.
+    A dialog's ``exec()`` returns to the cell only when the dialog is closed, so an interrupt
+    closes it. A dialog that the program itself has opened, above the cell's or below, is left
+    to the user.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._level: int | None = None  # that of the loop which the cell runs in
+        self._level: int | None = None  # level of the loop that the cell runs in
         self._turn = self._interrupted_turn = 0
         self._closer: Bell | None = None
 
     def start(self, tick: Tick) -> None:
-        """Called inside, on the main thread, once; also before there is an application."""
+        """Called inside, on the main thread, once, possibly before there is an application."""
 
         def counted() -> float | None:
             if self._level is not None:
@@ -47,19 +47,19 @@ class InterruptibleLoop(QtLoop):
         super().start(counted)
 
     def stop(self) -> None:
-        """Called inside, on the main thread, once; nothing of ours stays in the program."""
+        """Called inside, on the main thread, once: remove both bells from the program."""
         if self._closer is not None:
             self._closer.close()
         super().stop()
 
     def interrupted(self) -> None:
-        """Called inside, on any thread: close what the cell waits for, if it is open."""
+        """Called inside, on any thread: close the dialog or loop that the cell waits for."""
         if self._closer is not None:
             self._interrupted_turn = self._turn
             self._closer.ring()
 
     def _close_the_cells(self) -> None:
-        # Heard in a later turn, it is not meant for the cell that runs in that one.
+        # If this runs in a later turn, the interrupt is not meant for the cell of that turn.
         if self._level is None or self._interrupted_turn != self._turn:
             return
         if _level() != self._level + 1:
@@ -83,7 +83,7 @@ def _close_window() -> bool:
 
 
 def _quit_loop(frame: FrameType | None) -> None:
-    """Quit the QEventLoop that the cell runs, which it must have a name for."""
+    """Quit the QEventLoop that the cell runs, if exactly one is a local variable of its frames."""
     kind = loaded().QEventLoop
     found: list[Any] = []
     while frame is not None and frame.f_globals.get("__name__") != "hostkernel.kernel.guest.pump":

@@ -1,1 +1,1 @@
-"""What the other rooms stand on: the clock, one patched attribute, marks on frames, contexts."""
+"""What the kernel's other packages share: the clock, patches, frame boundaries, contexts."""

@@ -1,4 +1,4 @@
-"""The frames of the user's code, and the function of the kernel's that called it."""
+"""The frames of the user's code, and the kernel's function that called it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ __all__ = ["awaited_frames", "boundary", "boundary_of", "inner_frames"]
 
 Function = TypeVar("Function", bound="Callable[..., Any]")
 
-# The kernel's own, between a cell and what it calls, too: they have state to put back.
+# The kernel's own code, also where a cell calls it: these functions have state to put back.
 _OURS = ("hostkernel.kernel.", "IPython.core.interactiveshell", "ipykernel.")
 _LOOPS = ("asyncio.base_events", "asyncio.events")
 _boundaries: set[CodeType] = set()
 
 
 def boundary(function: Function) -> Function:
-    """Mark a function that calls the user's code: no interrupt has to come further than here."""
+    """Mark a function that calls the user's code: interrupts need not go beyond its frame."""
     _boundaries.add(function.__code__)
     return function
 
 
 def inner_frames(frame: FrameType | None) -> list[FrameType]:
-    """``frame`` and its callers up to the kernel's own, the innermost first."""
+    """Return the frames from ``frame`` to the boundary, innermost first, without the kernel's."""
     frames, _ = boundary_of(frame)
     return _without_ours(frames)
 
@@ -40,7 +40,7 @@ def _without_ours(frames: list[FrameType]) -> list[FrameType]:
 
 
 def boundary_of(frame: FrameType | None) -> tuple[list[FrameType], FrameType | None]:
-    """All of them, and the kernel's own, None if there is none."""
+    """Return all frames from ``frame`` to the boundary, and the boundary's frame or None."""
     frames = []
     while frame is not None and frame.f_code not in _boundaries:
         frames.append(frame)
@@ -49,7 +49,7 @@ def boundary_of(frame: FrameType | None) -> tuple[list[FrameType], FrameType | N
 
 
 def awaited_frames(coroutine: Coroutine[Any, Any, Any]) -> list[FrameType]:
-    """The frames of a suspended coroutine and of what it awaits, as :func:`inner_frames`."""
+    """Do what :func:`inner_frames` does, for a suspended coroutine and what it awaits."""
     frames = [*_chain(coroutine)][::-1]
     codes = [frame.f_code for frame in frames]
     inner = next((n for n, code in enumerate(codes) if code in _boundaries), len(frames))

@@ -1,9 +1,9 @@
 """The clock of the kernel, which keeps time whatever cells do to :mod:`time`.
 
 freezegun stops the clock of a whole process: it puts its own functions into :mod:`time` and
-into every loaded module that holds one of the real ones. A second copy of that module has
-functions of its own, which nobody looks for. A reference from ``from time import monotonic``
-would be replaced, also one under another name.
+into every loaded module that holds one of the real ones. This module loads a second copy of
+:mod:`time`, whose functions freezegun does not look for. Rejected: ``from time import
+monotonic``, also under another name, because freezegun replaces such a reference.
 """
 
 from __future__ import annotations

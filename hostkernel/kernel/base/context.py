@@ -1,4 +1,4 @@
-"""What runs in the context of a cell knows of it by these."""
+"""Context variables that tell code whether a cell started it, and which request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["in_a_cell", "request_header"]
 
 request_header: ContextVar[Mapping[str, Any]] = ContextVar("request_header")
-"""The header of the request that is served in this context, which all that it starts inherits."""
+"""The header of the request served in this context; all that the request starts inherits it."""
 
 in_a_cell: ContextVar[bool] = ContextVar("in_a_cell", default=False)
-"""True in the context of a cell, which all that it starts inherits."""
+"""True in the context of a cell; all that the cell starts inherits it."""

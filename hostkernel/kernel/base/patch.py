@@ -15,9 +15,9 @@ class Patch:
 
     Args:
         owner: the object.
-        name: of the attribute.
-        make: given what is there, makes what replaces it. That may be kept and called for
-            ever, where somebody has wrapped it meanwhile.
+        name: the attribute's name.
+        make: makes the replacement from the current value. The replacement may be called even
+            after :meth:`close`, if other code has wrapped it.
     """
 
     def __init__(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
@@ -29,7 +29,7 @@ class Patch:
         self._ours = vars(owner)[name]
 
     def close(self) -> str | None:
-        """Put back what was there; a sentence where somebody else has replaced ours."""
+        """Put back what was there; if other code has replaced it, only return a sentence."""
         if vars(self._owner).get(self._name) is not self._ours:
             owner = getattr(self._owner, "__qualname__", type(self._owner).__qualname__)
             return f"{owner}.{self._name} was changed by somebody else and is left as it is"

@@ -1,1 +1,1 @@
-"""The kernel's asyncio loop as a guest of another main loop. It knows nothing of Jupyter."""
+"""The kernel's asyncio loop as a guest of another main loop; it knows nothing of Jupyter."""

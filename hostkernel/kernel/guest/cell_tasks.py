@@ -1,4 +1,4 @@
-"""The asyncio tasks that cells started, told from the kernel's own."""
+"""The asyncio tasks that cells started, kept apart from the kernel's own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["CellTasks", "contained"]
 
 
 class CellTasks:
-    """Remembers them as they are made. A task factory, for a loop that is the kernel's own."""
+    """A task factory that remembers which tasks cells started, for a loop that the kernel owns."""
 
     def __init__(self) -> None:
         self._tasks: WeakKeyDictionary[asyncio.Future[Any], Mapping[str, Any] | None]
@@ -26,27 +26,27 @@ class CellTasks:
     def __call__(
         self, loop: asyncio.AbstractEventLoop, coroutine: Any, /, **kwargs: Any
     ) -> asyncio.Task[Any]:
-        """Make a task, as asyncio does where there is no factory."""
+        """Make a task as asyncio does without a factory, and remember it if a cell started it."""
         task = asyncio.Task(coroutine, loop=loop, **kwargs)
         if in_a_cell.get():
             self._tasks[task] = request_header.get(None)
         return task
 
     def header(self, task: asyncio.Future[Any] | None) -> Mapping[str, Any] | None:
-        """The header of the request that started ``task``, None if it is no cell's."""
+        """The header of the request that started ``task``, None if no cell did."""
         return None if task is None else self._tasks.get(task)
 
     def cancel(self, keep: Collection[asyncio.Task[None]]) -> None:
-        """Cancel them, all but ``keep``. On the loop's thread."""
+        """Cancel the tasks that cells started, except ``keep``. On the loop's thread."""
         for task in tuple(self._tasks):
             if task not in keep:
                 task.cancel()
 
 
 def contained(create_task: Callable[..., Any]) -> Callable[..., Any]:
-    """Make ``create_task`` of a loop that is the host's: no task of a cell's ends the loop.
+    """Wrap ``create_task`` of the host's loop so that a task of a cell cannot end that loop.
 
-    asyncio passes SystemExit and KeyboardInterrupt on to whoever runs the loop.
+    asyncio passes SystemExit and KeyboardInterrupt on to the code that runs the loop.
     """
 
     def create(coroutine: Any, **kwargs: Any) -> Any:
@@ -58,13 +58,13 @@ def contained(create_task: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _Contained(Coroutine[Any, Any, Any]):
-    """A coroutine that asks nobody to end: its task fails by an error of the same name."""
+    """A coroutine that turns SystemExit and KeyboardInterrupt into errors of the same name."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._coroutine = coroutine
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._coroutine, name)  # asyncio shows what it runs by these
+        return getattr(self._coroutine, name)  # asyncio reads these to show what a task runs
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return (yield from self._coroutine.__await__())

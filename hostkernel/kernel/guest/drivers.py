@@ -6,7 +6,7 @@ mode       when                                  who runs the loop
 pumped     the host owns the main loop           slices on the host's main thread
 shared     asyncio already runs on this thread   the host's own asyncio loop
 served     the host has no loop                  ``serve()``, until the kernel stops
-thread     plain Python with a busy main thread  a thread of ours
+thread     plain Python with a busy main thread  a daemon thread of hostkernel
 =========  ====================================  =======================================
 
 A *step* is anything the loop calls: a cell, a callback, a task.
@@ -42,7 +42,7 @@ log = logging.getLogger("hostkernel.kernel")
 
 
 class Driver(ABC):
-    """One way to drive the kernel. ``loop`` is the asyncio loop that the kernel lives on."""
+    """One way to drive ``loop``, the asyncio loop that the kernel runs on."""
 
     mode: str
     loop: asyncio.AbstractEventLoop
@@ -57,21 +57,21 @@ class Driver(ABC):
     @property
     @abstractmethod
     def in_step(self) -> bool:
-        """Whether the caller is inside a step of a loop that is the kernel's own."""
+        """Whether the caller is inside a step of a loop that the kernel owns."""
 
     @property
     def step_seconds(self) -> float:
-        """For how long the step has lasted that runs now. Any thread.
+        """How long the running step has lasted, in seconds. Any thread.
 
-        0 where the loop waits, or where a step may be the host's own.
+        0 while the loop waits, and always where a step may be the host's.
         """
         return 0.0
 
     def join_session(self, session: Session) -> Callable[[], object]:
-        """Run what descends from cells as steps of the session, as far as the loop allows.
+        """Run callbacks and tasks of cells as steps of the session, as far as the loop allows.
 
         Returns:
-            A function that ends it.
+            A function that undoes this.
         """
         loop = self.loop
         if isinstance(loop, SessionLoop):
@@ -80,14 +80,14 @@ class Driver(ABC):
 
     @property
     def plumbing(self) -> Iterable[str]:
-        """The modules whose functions the host's loop calls, to have the kernel run."""
+        """The modules of the functions through which the host's loop calls the kernel."""
         return ()
 
     def turn_inside(self) -> None:
-        """Have the host's loop take a turn, also a nested one inside of a cell. Any thread."""
+        """Ask the host's loop for a turn during a cell, which may run it nested. Any thread."""
 
     def turned_inside(self, since: float) -> bool:  # noqa: ARG002
-        """Whether it has had one inside of a cell since that moment."""
+        """Whether the host's loop has taken a turn in a cell since ``since`` (monotonic time)."""
         return False
 
     @abstractmethod
@@ -106,19 +106,19 @@ class Driver(ABC):
         function()
 
     def settle(self, coroutine: Coroutine[Any, Any, object]) -> None:
-        """Run the loop, on the kernel's thread and outside any step, until this is done."""
+        """Run the loop until ``coroutine`` is done. On the kernel's thread, outside any step."""
         with outer_loop_aside():
             task = self.loop.create_task(coroutine)
             task.add_done_callback(lambda _: self.loop.stop())
-            # Others stop the loop too, to have something done apart.
+            # Other code stops the loop too, to have a function called outside any step.
             while not task.done():
                 self.loop.run_forever()
             task.result()
 
     async def fresh_turn(self) -> None:
-        """Wait for a turn of the host's loop that nobody else has had this way.
+        """Wait for a turn of the host's loop that no other caller of this method has used.
 
-        The host looks to its windows and files between two turns, not within one.
+        The host serves its windows and files between two turns, not within one.
         """
 
     @property
@@ -128,19 +128,21 @@ class Driver(ABC):
 
     @property
     def is_alive(self) -> bool:
-        """Whether what runs the loop is there. Any thread."""
+        """Whether the loop is still being run. Any thread."""
         return True
 
     @property
     def is_overdue(self) -> bool:
-        """Whether the host was asked for a turn a while ago and gave none. Any thread."""
+        """Whether the host was asked for a turn some time ago and gave none. Any thread."""
         return False
 
     def look_after(self) -> None:
-        """Revive what asks the host for turns, should it have died. Any thread."""
+        """Replace the thread that asks the host for turns if it has died. Any thread."""
 
     def start(self, send_wake: Callable[[], None]) -> None:
-        """Begin to run the loop, now that the kernel is set up. Where :meth:`run` was called.
+        """Begin to run the loop, now that the kernel is set up.
+
+        Called on the thread that called :meth:`run`.
 
         Args:
             send_wake: cuts a sleep of the kernel's thread short.
@@ -171,7 +173,7 @@ async def _as_coroutine(function: Callable[[], None]) -> None:
 
 
 def _tell_of_failures(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    # Requests that still wait are cancelled, and upstream looks for their results.
+    # Waiting requests have been cancelled, and upstream reads their results.
     if not isinstance(context.get("exception"), asyncio.CancelledError):
         loop.default_exception_handler(context)
 
@@ -185,7 +187,7 @@ async def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
 
 
 class PumpedDriver(Driver):
-    """The host owns the main loop; the kernel runs in slices of it.
+    """The driver for a host with a main loop: the kernel runs in slices of that loop.
 
     Args:
         host_loop: the host's loop.
@@ -274,7 +276,7 @@ class PumpedDriver(Driver):
 
 
 class ServedDriver(Driver):
-    """The host has no loop: :meth:`serve` is it."""
+    """The driver for a host without a main loop: :meth:`serve` is the main loop."""
 
     mode = "served"
 
@@ -300,7 +302,7 @@ class ServedDriver(Driver):
         """Run the loop until the kernel is stopped.
 
         Args:
-            ends: whether an exception may end it before, and be raised.
+            ends: whether an exception may end the loop early and be raised.
         """
         while not self.loop.is_closed():
             try:
@@ -339,7 +341,7 @@ class ServedDriver(Driver):
 
 
 class ThreadDriver(Driver):
-    """The main thread is busy with the program's own work: the kernel gets its own thread."""
+    """The driver for a program with a busy main thread: the kernel gets its own thread."""
 
     mode = "thread"
 
@@ -401,7 +403,7 @@ class ThreadDriver(Driver):
 
 
 class SharedDriver(Driver):
-    """The host runs asyncio on this thread: the kernel joins that loop and never stops it."""
+    """The driver for a host that runs asyncio on this thread: join that loop, never stop it."""
 
     mode = "shared"
 
@@ -414,8 +416,8 @@ class SharedDriver(Driver):
         return False
 
     def join_session(self, session: Session) -> Callable[[], object]:
-        # The loop is the host's, which may have a class of its own: only errors are looked at,
-        # unless a cell has set a handler for them.
+        # The loop is the host's and may be of any class: only its errors are watched, unless a
+        # cell has set an exception handler.
         before = self.loop.get_exception_handler()
 
         def watch(handle_error: Callable[[dict[str, Any]], None]) -> Callable[..., None]:
@@ -439,7 +441,7 @@ class SharedDriver(Driver):
         self.loop.call_soon_threadsafe(function)
 
     def settle(self, coroutine: Coroutine[Any, Any, object]) -> None:
-        # The loop that runs here is the host's, and cannot be run from inside itself.
+        # The loop that runs here is the host's; asyncio cannot run a loop from inside itself.
         coroutine.close()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""The event loops of the kernel's own threads, and what they tell the time by."""
+"""The event loops of the kernel's own threads, and the clock that they use."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ __all__ = ["OwnLoop", "plain_loops"]
 
 
 class OwnLoop(asyncio.SelectorEventLoop):
-    """A loop of the kernel's own, whose timers do not stop with the clock of the cells."""
+    """A loop that the kernel owns; its timers go on when a cell freezes :mod:`time`."""
 
     def time(self) -> float:
-        """The kernel's own clock."""
+        """Return the time of the kernel's own clock, in seconds."""
         return monotonic()
 
 
 @contextmanager
 def plain_loops() -> Iterator[None]:
-    """While inside, new loops that this thread asks for are plain ones.
+    """Give this thread plain event loops while the context is entered.
 
-    The application's policy may give loops that work on its main thread only, as Qt's do, or
-    that cannot watch ZeroMQ's sockets, as that of Windows. Other threads are given its loops.
+    The application's policy may make loops that work on its main thread only, as Qt's do, or
+    that cannot watch ZeroMQ's sockets, as those of Windows. Other threads still get such loops.
     """
     thread = threading.get_ident()
     new = asyncio.new_event_loop

@@ -1,9 +1,9 @@
-"""Run an asyncio loop in slices, from inside somebody else's main loop.
+"""Run an asyncio loop in slices, from inside another main loop.
 
-The primitive is a selector that never blocks: where asyncio would wait, it notes until when
-and stops the loop, so that ``run_forever()`` drains what can run and returns. A waiter
-thread does the waiting on the selector's own descriptor instead and asks the host for the
-next slice (trio calls this guest mode). Public asyncio API only.
+The primitive is a selector that never blocks: where asyncio would wait, the selector notes the
+deadline and stops the loop, so that ``run_forever()`` drains what can run and returns. A waiter
+thread waits on the selector's own file descriptor instead and asks the host for the next slice
+(trio calls this guest mode). Public asyncio API only.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ log = logging.getLogger("hostkernel.kernel")
 
 Arguments = TypeVarTuple("Arguments")
 
-_AT_ONCE = 0.01  # seconds in which a loop that is run again fails if it is broken
+_AT_ONCE = 0.01  # seconds within which a broken loop fails when it is run again
 _HOPELESS = 20  # such failures in a row
-_OVERDUE = 3.0  # seconds that a slice may be asked for before the host counts as busy
+_OVERDUE = 3.0  # seconds without a requested slice until the host counts as busy
 
 
 class PumpSelector(selectors.DefaultSelector):
     """A selector that, within a slice, stops the loop where asyncio would wait.
 
-    Outside a slice, while the kernel is set up or taken down, it waits like any other.
+    Outside a slice, while the kernel is set up or taken down, it waits like any other selector.
 
     Attributes:
-        deadline: when the loop wants to run again by itself, on the monotonic clock, None
-            for never.
-        busy_since: when the loop last had its turn, by the same clock, None while it waits.
-        nested: whether a cell runs, which then runs the loop itself, as nest_asyncio lets it.
+        deadline: monotonic time in seconds at which the loop wants to run again, None for never.
+        busy_since: monotonic time in seconds since which the loop has not waited, None while
+            it waits.
+        nested: whether a cell is running; if so, the cell itself runs the loop (nest_asyncio).
     """
 
     nested: Callable[[], bool] = staticmethod(bool)
@@ -69,18 +69,18 @@ class PumpSelector(selectors.DefaultSelector):
 
     def begin_slice(self, stop: Callable[[], None], budget: float) -> None:
         """Begin a slice that may last ``budget`` seconds; ``stop`` ends it."""
-        # Until select() knows better: whoever else stops the loop wants another slice.
+        # Until select() sets the deadline: other code that stops the loop wants another slice.
         self.deadline = monotonic()
         self._slice_ends = self.deadline + budget
         self._stop = stop
 
     def end_slice(self) -> None:
-        """The slice is over."""
+        """End the slice."""
         self._stop = None
         self.busy_since = None
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """The events there are now; see the class."""
+        """Return the events that are ready; within a slice, do not wait for any."""
         if self._stop is None or self.nested():
             self.busy_since = None
             ready = super().select(timeout)
@@ -99,10 +99,11 @@ class PumpSelector(selectors.DefaultSelector):
 
 
 class PumpLoop(SessionLoop):
-    """Also notices what the host puts on it between two slices.
+    """A loop that also notices what the host schedules on it between two slices.
 
-    asyncio expects that on its own thread a loop is only used from inside, where it looks
-    after each callback. An application that sets an event or a future does so outside.
+    asyncio expects code on the loop's own thread to use the loop only from inside a callback,
+    because the loop checks for new work after each one. An application that sets an event or a
+    future does so outside.
     """
 
     def call_soon(
@@ -111,7 +112,7 @@ class PumpLoop(SessionLoop):
         *args: *Arguments,
         context: Context | None = None,
     ) -> asyncio.Handle:
-        """As ever within a slice; outside, the waiter hears of it."""
+        """Do what upstream does; outside a slice, also wake the waiter."""
         if self.is_running():
             return super().call_soon(callback, *args, context=context)
         return self.call_soon_threadsafe(callback, *args, context=context)
@@ -123,7 +124,7 @@ class PumpLoop(SessionLoop):
         *args: *Arguments,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        """As ever within a slice; outside, the waiter hears of the new deadline."""
+        """Do what upstream does; outside a slice, also have the waiter learn the new deadline."""
         timer = super().call_at(when, callback, *args, context=context)
         if not self.is_running():
             self.call_soon_threadsafe(lambda: None)
@@ -131,7 +132,7 @@ class PumpLoop(SessionLoop):
 
 
 def never(_error: BaseException) -> bool:
-    """No exception ends the loop."""
+    """Return False: no exception ends the loop."""
     return False
 
 
@@ -141,15 +142,15 @@ def run_loop(
 ) -> None:
     """Run ``loop`` until it is stopped, whatever is raised in it.
 
-    asyncio lets KeyboardInterrupt and SystemExit from a callback or task end the loop, and
-    whatever a signal handler raises while the loop waits; here they would end the host.
+    asyncio ends the loop on KeyboardInterrupt and SystemExit from a callback or task, and on
+    any exception that a signal handler raises while the loop waits; here they would end the host.
 
     Args:
         loop: the loop.
-        ends: whether an exception may end it, and be raised.
+        ends: whether an exception may end the loop and be raised.
 
     Raises:
-        BrokenLoopError: it fails again and again.
+        BrokenLoopError: the loop fails again and again.
     """
     failures = 0
     while True:
@@ -168,7 +169,7 @@ def run_loop(
 
 
 class BrokenLoopError(RuntimeError):
-    """The loop fails each time it is run, as when a cell has closed its descriptors."""
+    """The loop fails each time it is run, as when a cell closed the loop's file descriptors."""
 
 
 @contextmanager
@@ -176,7 +177,7 @@ def outer_loop_aside() -> Iterator[None]:
     """Set aside the asyncio loop that runs on this thread, if one does.
 
     asyncio refuses to run one loop inside another. A host that began to run asyncio after the
-    kernel came up calls :meth:`Pump.tick` from inside its own.
+    kernel came up calls :attr:`Pump.tick` from inside its own loop.
     """
     outer = asyncio._get_running_loop()
     asyncio._set_running_loop(None)
@@ -187,16 +188,16 @@ def outer_loop_aside() -> Iterator[None]:
 
 
 class Pump:
-    """Slices of a private asyncio loop; :attr:`tick` is what a host's loop calls.
+    """The kernel's asyncio loop in slices; the host's main loop calls :attr:`tick`.
 
     Args:
         budget: seconds that one slice may take before the host gets its turn.
         polled: the host cannot be woken and calls :attr:`tick` by itself.
 
     Attributes:
-        tick: run one slice if one is wanted; the seconds until the next is, None for "when
-            woken". Called by the host, on its main thread. Raises WrongThreadError on another
-            thread, and nothing else, not even what a signal handler raises as it is called.
+        tick: runs one slice if one is wanted, and returns the seconds until the next slice, None
+            for "when woken". Called by the host, on its main thread. Raises WrongThreadError on
+            another thread and nothing else, not even what a signal handler raises just then.
     """
 
     def __init__(self, budget: float, *, polled: bool = False) -> None:
@@ -204,7 +205,7 @@ class Pump:
         self.loop = PumpLoop(self.selector)
         self.after_slice: deque[Callable[[], None]] = deque()
         self.tick = guarded(self._tick, passes=(WrongThreadError,))
-        self.reentered_at = 0.0  # when the host last called tick() inside of a slice
+        self.reentered_at = 0.0  # monotonic time of the last call of tick() inside a slice
         self._budget = budget
         self._polled = polled
         self.thread = threading.get_ident()
@@ -229,20 +230,20 @@ class Pump:
 
     @property
     def is_overdue(self) -> bool:
-        """Whether the host was asked for a slice a while ago and gave none. Any thread."""
+        """Whether the host was asked for a slice some time ago and gave none. Any thread."""
         return self._due and not self._ticking and monotonic() - self._due_since > _OVERDUE
 
     def start(self, wake: Callable[[], None]) -> None:
         """Begin to call ``wake`` whenever a slice is wanted."""
         if self._polled:
             return
-        # What the loop was left with when the kernel had come up is not waited for by anybody.
+        # Ask for a slice at once: nothing waits for what was scheduled while the kernel came up.
         self.selector.deadline = monotonic()
         self._wake = wake
         self.look_after()
 
     def look_after(self) -> None:
-        """See to it that a waiter runs. Any thread, at any time."""
+        """Start a waiter, or replace one that has died. Any thread, at any time."""
         with self._changing_waiter:
             if self._wake is None or self.is_alive:
                 return
@@ -260,7 +261,7 @@ class Pump:
             self._wake()
 
     def close(self) -> None:
-        """Call no more ``wake``. The loop is its owner's to close."""
+        """Stop calling ``wake``; the loop is closed by its owner."""
         with self._changing_waiter:
             self._wake = None
             if self._waiter is not None:
@@ -287,7 +288,7 @@ class Pump:
         return max(0.0, self.selector.deadline - monotonic())
 
     def run_slice(self) -> None:
-        """Run what can run now, then what was put in :attr:`after_slice`."""
+        """Run what can run now, then the functions in :attr:`after_slice`."""
         self._ticking = True
         self._taken = False
         try:
@@ -297,15 +298,15 @@ class Pump:
         except Exception:
             log.exception("the pump failed; the kernel goes on")
         finally:
-            # Before any call: an exception may come with each, and a slice that seems to run
-            # would be the last.
+            # Reset before any call: each call may raise a stray exception, and a slice that
+            # still seemed to run would be the last one.
             self._ticking = False
             self.selector.end_slice()
         while self.after_slice:
             self._run_apart(self.after_slice.popleft())
 
     async def fresh_slice(self) -> None:
-        """Wait for a slice that nobody else has had this way."""
+        """Wait for a slice that no other caller of this method has used."""
         while self._ticking and self._taken:
             self.loop.stop()
             await asyncio.sleep(0)

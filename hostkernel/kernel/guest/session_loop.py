@@ -1,6 +1,6 @@
 """An asyncio loop on which the callbacks and tasks of cells run as steps of the session.
 
-For a loop that is the kernel's own.
+Used where the kernel owns the loop.
 """
 
 from __future__ import annotations
@@ -25,28 +25,30 @@ Arguments = TypeVarTuple("Arguments")
 
 
 class Session:
-    """What the loop asks of the session. This one has no steps: all callbacks are the host's.
+    """The session as the loop sees it.
+
+    This default has no steps: all callbacks are the host's.
 
     Attributes:
-        inside: whether a step runs.
+        inside: whether a step is running.
     """
 
     inside = False
 
     def callback(self, handle: asyncio.Handle) -> AbstractContextManager[None] | None:
-        """Make what is to be entered around a callback of a cell; None once the kernel stops."""
+        """Return a context manager for one callback of a cell; None once the kernel stops."""
 
     def told(self, context: Mapping[str, Any]) -> bool:  # noqa: ARG002
-        """Tell a client of a cell's error, given the context of asyncio's exception handler.
+        """Show a cell's error to a client, given the context of asyncio's exception handler.
 
         Returns:
-            False if it is no cell's.
+            False if the error is not a cell's.
         """
         return False
 
 
 class _CellHandle(asyncio.Handle):
-    """What a cell gets of a callback: upstream's, which cancels the step around it too."""
+    """The handle that a cell gets; cancelling it also cancels the step around the callback."""
 
     outer: asyncio.Handle
 
@@ -56,7 +58,7 @@ class _CellHandle(asyncio.Handle):
 
 
 class _CellTimer(asyncio.TimerHandle):
-    """The same of a callback that comes later."""
+    """The same for a callback at a later time."""
 
     outer: asyncio.Handle
 
@@ -65,15 +67,15 @@ class _CellTimer(asyncio.TimerHandle):
         self.outer.cancel()
 
 
-# As they are shown.
+# Cells see the names of asyncio's own classes.
 _CellHandle.__name__, _CellTimer.__name__ = "Handle", "TimerHandle"
 
 
 class SessionLoop(OwnLoop):
-    """See the module.
+    """A loop on which the callbacks and tasks of cells run as steps of the session.
 
-    A callback of a cell is put into a handle of asyncio's own, so that its errors are worded
-    and its context is entered as ever; what the loop calls is the step around it.
+    A callback of a cell is put into a handle of asyncio's, so that asyncio words its errors and
+    enters its context as usual; the loop calls the step around that handle.
     """
 
     def __init__(self, *args: Any) -> None:
@@ -86,7 +88,7 @@ class SessionLoop(OwnLoop):
         *args: *Arguments,
         context: Context | None = None,
     ) -> asyncio.Handle:
-        """Call it soon, as a step of the session if it descends from a cell."""
+        """Call ``callback`` soon, as a step of the session if the context is a cell's."""
         if not _is_of_a_cell(context):
             return super().call_soon(callback, *args, context=context)
         handle = _CellHandle(callback, args, self, context)
@@ -100,7 +102,7 @@ class SessionLoop(OwnLoop):
         *args: *Arguments,
         context: Context | None = None,
     ) -> asyncio.TimerHandle:
-        """Call it then, as a step of the session if it descends from a cell."""
+        """Call ``callback`` at ``when``, as a step of the session if the context is a cell's."""
         if not _is_of_a_cell(context):
             return super().call_at(when, callback, *args, context=context)
         handle = _CellTimer(when, callback, args, self, context)
@@ -113,7 +115,7 @@ class SessionLoop(OwnLoop):
         *args: *Arguments,
         context: Context | None = None,
     ) -> asyncio.Handle:
-        """Call it soon, from any thread, as a step of the session if it descends from a cell."""
+        """Do what :meth:`call_soon` does, from any thread."""
         if not _is_of_a_cell(context):
             return super().call_soon_threadsafe(callback, *args, context=context)
         handle = _CellHandle(callback, args, self, context)
@@ -125,7 +127,7 @@ class SessionLoop(OwnLoop):
             handle._run()
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        """Report an error that nobody has awaited; a cell's is shown to its client."""
+        """Report an error that no code has awaited; show a cell's error to its client."""
         own = self.get_exception_handler() is not None
         if own or not self.session.told(context):
             super().call_exception_handler(context)
@@ -136,7 +138,7 @@ def _is_of_a_cell(context: Context | None) -> bool:
 
 
 def error_text(context: Mapping[str, Any]) -> str:
-    """Say what asyncio's own handler logs of such an error."""
+    """Return the text that asyncio's own handler would log for such an error."""
     lines = [context.get("message") or "Unhandled exception in event loop"]
     told = ("message", "exception", "source_traceback", "handle_traceback")
     lines += [f"{key}: {context[key]!r}" for key in sorted(context) if key not in told]

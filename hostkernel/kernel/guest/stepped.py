@@ -1,4 +1,4 @@
-"""A coroutine, step by step."""
+"""A coroutine that is run step by step."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ __all__ = ["Stepped"]
 
 
 class Stepped:
-    """Awaits a coroutine with a context entered around each of its steps.
+    """An awaitable that runs a coroutine with a context entered around each of its steps.
 
-    A suspended ``await`` never holds the context. This is no generator: where one returns to its
-    caller, a user who steps through a cell with pdb would be shown its frame.
+    A suspended ``await`` never holds the context. Rejected: a generator, because pdb shows its
+    frame to a user who steps through a cell, where the generator returns to its caller.
 
     Args:
         coroutine: what to await.
-        context: makes the context manager for one step. What it raises on entering is raised
-            by the coroutine's caller.
+        context: makes the context manager for one step. An exception on entering it is raised
+            from the ``await``.
     """
 
     def __init__(
@@ -45,17 +45,17 @@ class Stepped:
         return self.send(None)
 
     def send(self, value: Any) -> Any:
-        """Go on with what the coroutine waited for."""
+        """Run the next step with the value that the coroutine waited for."""
         __tracebackhide__ = True
         return self._step(partial(self._coroutine.send, value))
 
     def throw(self, error: Any, *more: Any) -> Any:
-        """Go on with an error in its place."""
+        """Run the next step with an error in place of that value."""
         __tracebackhide__ = True
         return self._step(partial(self._coroutine.throw, error, *more))
 
     def close(self) -> None:
-        """Give the coroutine up."""
+        """Close the coroutine."""
         self._coroutine.close()
 
     @boundary
@@ -65,5 +65,5 @@ class Stepped:
             with self._context():
                 return step()
         except BaseException:
-            self._coroutine.close()  # which has ended, unless the context raised this
+            self._coroutine.close()  # it has ended, unless the context raised
             raise

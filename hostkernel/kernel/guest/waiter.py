@@ -1,4 +1,4 @@
-"""The thread that waits for the kernel's loop and asks the host for its slices."""
+"""The thread that waits for the kernel's loop and asks the host for slices."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ __all__ = ["Waiter"]
 
 log = logging.getLogger("hostkernel.kernel")
 
-_REPEAT = 1.0  # seconds until a wake that no tick has followed is repeated; doubled each time
+_REPEAT = 1.0  # seconds until a wake without a tick is repeated; doubled each time
 _LONGEST_REPEAT = 30.0  # seconds
 _LONGEST_WAIT = 86_400.0  # seconds; the system's limit is 24 days
-_AFTER_FAILURE = 1.0  # seconds from a failure of the waiter's to its next attempt
+_AFTER_FAILURE = 1.0  # seconds from a failure of the waiter to its next attempt
 
 
 class Waiter(threading.Thread):
-    """Waits for the loop's descriptors and deadline off the main thread, then calls ``wake``.
+    """A thread that waits for the loop's file descriptors and deadline, then calls ``wake``.
 
-    After each ``wake`` it stays quiet until :meth:`resume`: the descriptors are ready until
-    the slice has run. A wake may be lost, be it that the host dropped it or that an exception
-    hit what followed it: after a while it is repeated.
+    After each ``wake`` it watches nothing until :meth:`resume`, because the descriptors stay
+    ready until the slice has run. It repeats a ``wake`` that no slice has followed: the host may
+    have dropped the wake, or an exception may have hit the code that followed it.
 
     Args:
-        selector: the loop's.
+        selector: the loop's selector.
         wake: asks the host for a slice.
-        is_turning: whether one is running.
+        is_turning: whether a slice is running.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Waiter(threading.Thread):
         is_turning: Callable[[], bool],
     ) -> None:
         super().__init__(name="hostkernel waiter", daemon=True)
-        # Read by the debugger: a breakpoint must not stop this thread.
+        # For the debugger: a breakpoint must not stop this thread.
         self.pydev_do_not_trace = True
         self.is_pydev_daemon_thread = True
         self._selector = selector
@@ -60,7 +60,7 @@ class Waiter(threading.Thread):
         self._far.setblocking(False)
 
     def resume(self) -> None:
-        """The slice is over: wait for the next reason to run one."""
+        """Wait for the next reason to run a slice, now that the last slice is over."""
         self._resumed.set()
 
     def close(self) -> None:
@@ -74,7 +74,7 @@ class Waiter(threading.Thread):
         self._far.close()
 
     def run(self) -> None:
-        """The thread's body. Without it the kernel is dead, so nothing ends it but close()."""
+        """Run until :meth:`close`, whatever fails: without this thread the kernel is dead."""
         while not self._closing:
             try:
                 self._watch()
@@ -93,7 +93,7 @@ class Waiter(threading.Thread):
             while not self._closing:
                 self._wait(watch)
                 self._resumed.clear()
-                # Looked at after the clearing: close() sets both, in the other order.
+                # Check after clearing: close() sets both, in the opposite order.
                 if self._closing:
                     return
                 self._wake()
@@ -122,8 +122,8 @@ class Waiter(threading.Thread):
 
 
 def _waitable(selector: selectors.BaseSelector) -> set[FileDescriptorLike]:
-    # epoll and kqueue are descriptors themselves; where there is neither (Windows), every
-    # registered socket is watched. Nobody changes the map meanwhile: no slice is running.
+    # epoll and kqueue have a file descriptor of their own; without one (Windows), every
+    # registered socket is watched. The map cannot change here, because no slice is running.
     fileno = getattr(selector, "fileno", None)
     if fileno is not None:
         return {fileno()}

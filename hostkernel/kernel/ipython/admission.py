@@ -1,6 +1,7 @@
-"""The kernel's doors: what is let in on which channel.
+"""Admission: which messages the kernel lets in, and on which channel.
 
-Each override says what the original does, as in :mod:`hostkernel.kernel.ipython.shell`.
+Each override says what it does, then what upstream does, as in
+:mod:`hostkernel.kernel.ipython.shell`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["IntakeKernel"]
 
-# These run the user's code, or touch what belongs to the thread that does.
+# These run the user's code, or touch objects of the thread that runs it.
 _SHELL_ONLY = (
     "execute_request",
     "complete_request",
@@ -35,12 +36,12 @@ _SHELL_ONLY = (
     "is_complete_request",
 )
 _SUBSHELLS = ("create_subshell_request", "delete_subshell_request", "list_subshell_request")
-_MARK = 1.0  # seconds that an error's answer may wait for the mark behind what has come
-_AT_ONCE = 10_000  # requests that may wait behind an error
+_MARK = 1.0  # seconds that an error reply may wait for the mark after the received requests
+_AT_ONCE = 10_000  # received requests to read at most, after an error
 
 
 class IntakeKernel(LateDebuggerKernel):
-    """Lets in what is genuine, well-formed and on the right channel."""
+    """A kernel that lets in genuine, well-formed messages on the right channel only."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -66,10 +67,10 @@ class IntakeKernel(LateDebuggerKernel):
         return header
 
     async def shell_channel_thread_main(self, msg: Any) -> None:
-        """Original: what is malformed may end up in the host's log, whole.
+        """Drop an invalid message, and note when a request has arrived.
 
-        A request's time of arrival is noted; but not of those to a subshell, which does not
-        wait for the main thread.
+        The arrival of a request to a subshell, which does not wait for the main thread, is not
+        noted. Upstream: a malformed message may end up in the host's log in full.
         """
         header = self._let_in(msg)
         if header is None:
@@ -79,12 +80,12 @@ class IntakeKernel(LateDebuggerKernel):
         await super().shell_channel_thread_main(msg)
 
     async def dispatch_control(self, msg: Any) -> None:
-        """Original: see :meth:`shell_channel_thread_main`."""
+        """Drop an invalid message, as :meth:`shell_channel_thread_main` does."""
         if self._let_in(msg) is not None:
             await super().dispatch_control(msg)
 
     async def dispatch_shell(self, msg: Any, /, *args: Any, **kwargs: Any) -> None:
-        """Original; and the request no longer waits for its turn."""
+        """Note that the request has its turn, serve it, then drop unasked input replies."""
         self._turns.begun(header_frame(msg))
         try:
             await super().dispatch_shell(msg, *args, **kwargs)
@@ -93,7 +94,10 @@ class IntakeKernel(LateDebuggerKernel):
                 self._drop_unasked_answers()
 
     async def _answered(self, handler: Any, stream: Any, ident: Any, parent: Any) -> None:
-        """Serve a request. Original: one whose handler fails is never answered."""
+        """Serve a request, and reply with an error if its handler fails.
+
+        Upstream: a request whose handler fails never gets a reply.
+        """
         try:
             served = handler(stream, ident, parent)
             if inspect.isawaitable(served):
@@ -103,14 +107,14 @@ class IntakeKernel(LateDebuggerKernel):
         except BaseException as error:
             self._answer_with(error, stream, ident, parent)
             if isinstance(error, Exception):
-                raise  # the original logs it
+                raise  # upstream logs it
             note_stray(error)
 
     def end_request(self, frames: Any, error: BaseException) -> None:
-        """Answer a request that ``error`` has ended, if that is still to be done.
+        """Reply to a request that ``error`` has ended, unless it has its reply.
 
         Args:
-            frames: of the request.
+            frames: the frames of the request.
             error: what was raised in the kernel's own work.
         """
         ident, request = self.session.read_again(frames)
@@ -130,7 +134,7 @@ class IntakeKernel(LateDebuggerKernel):
         self._reply(stream, ident, request, content, metadata)
 
     def _failure(self, error: BaseException) -> dict[str, Any]:
-        """What a request is answered with if this ended it."""
+        """Return the reply to a request that ``error`` has ended."""
         lines = traceback.format_exception_only(error)
         return _error(type(error).__name__, str(error)) | {
             "traceback": lines,
@@ -139,10 +143,13 @@ class IntakeKernel(LateDebuggerKernel):
             "payload": [],
         }
 
-    # Behind an error: what has come before the client knows of it is given up, and no more.
+    # After an error: abort the requests that came before the client could know of it, no others.
 
     def finish_metadata(self, parent: Any, metadata: Any, reply_content: Any) -> Any:
-        """Original; called just before the answer, also that of one that is given up."""
+        """Abort the queue if a cell has failed, then do what upstream does.
+
+        Called just before the reply to a cell, an aborted one included.
+        """
         if reply_content["status"] == "error" and _stops_on_error(parent):
             self._marked.clear()
             super()._abort_queues(parent["header"].get("subshell_id"))
@@ -150,11 +157,13 @@ class IntakeKernel(LateDebuggerKernel):
         return super().finish_metadata(parent, metadata, reply_content)
 
     def _abort_queues(self, subshell_id: str | None = None) -> None:
-        # Original: only behind the answer, and with it goes what a quick client sends next.
+        # finish_metadata() aborts. Upstream: aborts after the reply, so it also drops what a fast
+        # client sends next.
         pass
 
     def _post_dummy_stop_aborting_message(self, subshell_id: str | None) -> None:
-        # Original: overtakes what has come and was not read yet, which is then run.
+        # Read first what has arrived. Upstream: the message overtakes unread requests, which are
+        # then run.
         self.shell_stream.flush(zmq.POLLIN, limit=_AT_ONCE)
         self.shell_channel_thread.io_loop.add_callback(self._post_mark, subshell_id)
 
@@ -165,7 +174,7 @@ class IntakeKernel(LateDebuggerKernel):
             self._marked.set()
 
     def _input_request(self, prompt: str, ident: Any, *args: Any, **kwargs: Any) -> Any:
-        # Original; in any thread of a cell's.
+        # As upstream, but only the asked client may reply. Runs in any thread of a cell.
         self._asking += 1
         before = asked.set(ident)
         try:
@@ -175,7 +184,7 @@ class IntakeKernel(LateDebuggerKernel):
             self._asking -= 1
 
     def _drop_unasked_answers(self) -> None:
-        # Original: keeps them, and the connections they came by, until a cell asks something.
+        # Upstream: keeps the replies, and their connections, until a cell asks for input.
         with suppress(zmq.Again):
             while True:
                 self.stdin_socket.recv_multipart(zmq.DONTWAIT)
@@ -183,7 +192,10 @@ class IntakeKernel(LateDebuggerKernel):
     def do_history(
         self, hist_access_type: str, output: bool, raw: bool, **which: Any
     ) -> dict[str, Any]:
-        """Original: IPython takes what SQLite refuses for a broken file, and moves it away."""
+        """Refuse a request that SQLite would refuse, else do what upstream does.
+
+        Upstream: IPython takes SQLite's refusal for a broken file, and moves the file away.
+        """
         try:
             check_history_request(which)
         except (TypeError, ValueError) as error:
@@ -191,7 +203,7 @@ class IntakeKernel(LateDebuggerKernel):
         reply: dict[str, Any] = super().do_history(hist_access_type, output, raw, **which)
         return reply
 
-    # Refusals. Originals: serve it, on the control thread.
+    # Refusals. Upstream: serves these requests on the control thread.
 
     def _refuse_on_control(self, stream: Any, ident: Any, parent: Any) -> None:
         kind = parent["header"]["msg_type"]

@@ -1,4 +1,4 @@
-"""ipykernel's application object with every step overridden that would harm a host."""
+"""ipykernel's application object, with an override for every step that would harm a host."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ __all__ = ["HostKernelApp"]
 
 
 class _BoundHeartbeat(Heartbeat):
-    """Original: binds in its thread, where nobody sees it fail, and knows IPv4 only."""
+    """A heartbeat that reports a failure to bind, and also supports IPv6.
+
+    Upstream: binds in its own thread, where nobody sees it fail, and supports IPv4 only.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.failure: BaseException | None = None
@@ -64,32 +67,35 @@ class _BoundHeartbeat(Heartbeat):
             self._bound.set()
 
     def run(self) -> None:
-        """Original: a failure to bind ends in the thread's excepthook."""
+        """Keep a ZeroMQ error. Upstream: a failure to bind ends in the thread's excepthook."""
         try:
             super().run()
         except zmq.ZMQError as error:
             self.failure = self.failure or error
 
     def wait_bound(self) -> None:
-        """Wait until the port is taken; raises what binding raised."""
+        """Wait until the port is taken, and raise what binding raised."""
         self._bound.wait()
         if self.failure is not None:
             raise self.failure
 
 
 class _Pdb(debugger.InterruptiblePdb):
-    """What ``breakpoint()`` and ``%debug`` start in a cell."""
+    """The debugger that ``breakpoint()`` and ``%debug`` start in a cell."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Original: after ``continue`` Ctrl-C is the debugger's, for the whole application."""
+        """Leave SIGINT alone.
+
+        Upstream: after ``continue`` the debugger takes Ctrl-C, for the whole application.
+        """
         super().__init__(*args, **{**kwargs, "nosigint": True})
 
 
 @named_as(IPKernelApp)
 class HostKernelApp(IPKernelApp):
-    """Sets up sockets, threads and shell, and nothing else.
+    """The application that sets up sockets, threads and shell, and nothing else.
 
-    Made with ``owner``, an :class:`~hostkernel.kernel.ipython.services.Owner`.
+    Needs the keyword ``owner``, an :class:`~hostkernel.kernel.ipython.services.Owner`.
     """
 
     kernel_class = Type(HostIPythonKernel)
@@ -98,72 +104,78 @@ class HostKernelApp(IPKernelApp):
     owner = AnyTrait()
 
     def use(self, info: ConnectionInfo) -> None:
-        """Take address, key and ports; port 0 means any free one."""
+        """Take address, key and ports from ``info``; port 0 means any free port."""
         self.load_connection_info(info.client_info())
         if info.curve_secretkey is not None and info.curve_publickey is not None:
             self.curve_publickey = info.curve_publickey.encode()
             self.curve_secretkey = info.curve_secretkey.get_secret_value().encode()
 
     def _ip_default(self) -> str:
-        """Original: asks for all addresses of the machine, at each start; see :meth:`use`."""
+        """Return the loopback address, until :meth:`use` sets another.
+
+        Upstream: looks up all addresses of the machine at each start.
+        """
         return "127.0.0.1"
 
     def taken(self, info: ConnectionInfo) -> ConnectionInfo:
-        """``info`` with the ports that were taken."""
+        """Return ``info`` with the ports that were taken."""
         ports = {f"{channel}_port": port for channel, port in self._ports.items()}
         return info.model_copy(update=ports)
 
     def _configure_logging(self) -> None:
-        # Original: logging.config.dictConfig, which closes every handler the host has.
+        # Upstream: calls logging.config.dictConfig, which closes every log handler of the host.
         pass
 
     def exit(self, exit_status: int | str = 0) -> NoReturn:
-        """Original: ``sys.exit``, which would end the host."""
+        """Raise StartError. Upstream: calls ``sys.exit``, which would end the host."""
         raise StartError(f"IPython cannot be configured (status {exit_status}); see the log")
 
     def init_crash_handler(self) -> None:
-        """Original: replaces ``sys.excepthook``."""
+        """Leave ``sys.excepthook`` alone. Upstream: replaces it."""
 
     def init_blackhole(self) -> None:
-        """Original: may replace ``sys.__stdout__``."""
+        """Leave the standard streams alone. Upstream: may replace ``sys.__stdout__``."""
 
     def init_connection_file(self) -> None:
-        """The file is the manager's; see :meth:`use`."""
+        """Do nothing: the manager owns the connection file, see :meth:`use`."""
 
     def write_connection_file(self, **kwargs: Any) -> None:
-        """The file is the manager's: it is written when the kernel answers."""
+        """Do nothing: the manager writes the file when the kernel answers."""
 
     def init_poller(self) -> None:
-        """Original: ends the process when its parent dies."""
+        """Make no poller. Upstream: ends the process when its parent dies."""
 
     def init_signal(self) -> None:
-        """Original: ignores SIGINT for good."""
+        """Leave SIGINT alone. Upstream: ignores it for good."""
 
     def init_pdb(self) -> None:
-        """Original, with a debugger that leaves SIGINT alone."""
+        """Do what upstream does, with a debugger that leaves SIGINT alone."""
         super().init_pdb()
         for module in (debugger, pdb):
             vars(module)["Pdb"] = _Pdb
 
     def init_gui_pylab(self) -> None:
-        """Original: sets MPLBACKEND for the whole process and its children."""
+        """Leave MPLBACKEND alone. Upstream: sets it for the whole process and its children."""
 
     def configure_tornado_logger(self) -> None:
-        """Original: adds one more log handler at each start."""
+        """Add no log handler. Upstream: adds one more at each start."""
 
     def log_connection_info(self) -> None:
-        """Original: also prints to the host's console."""
+        """Store the ports. Upstream: also prints to the host's console."""
         channels = ("shell", "iopub", "stdin", "hb", "control")
         self._ports = {channel: getattr(self, f"{channel}_port") for channel in channels}
 
     def init_sockets(self) -> None:
-        """Original: warns at each start that there is no encryption, a setting here."""
+        """Make the sockets without a warning.
+
+        Upstream: warns at each start that encryption is off, which is a setting here.
+        """
         with _quiet(self.log):
             super().init_sockets()
 
     @validate("shell_socket")
     def _share_shell_socket(self, proposal: Mapping[str, Any]) -> SharedSocket:
-        # Original: used by one thread, to which the others hand their replies.
+        # Upstream: one thread uses the socket, and the others hand it their replies.
         proposal["value"].close()
         return self._shared(self.context, zmq.ROUTER)
 
@@ -173,9 +185,9 @@ class HostKernelApp(IPKernelApp):
         return socket
 
     def init_kernel(self) -> None:
-        """Original: another thread sends the replies of this one."""
+        """Make a kernel whose thread sends its own replies. Upstream: another thread sends them."""
         super().init_kernel()
-        # Private: the pair on which this thread hands them to the shell channel.
+        # Private: the pair on which this thread hands replies to the shell channel's thread.
         pair = self.shell_channel_thread.manager._main_to_shell_channel
         pair.from_socket = Replies(self.kernel.shell_stream, pair.from_socket.close)
 
@@ -199,7 +211,10 @@ class HostKernelApp(IPKernelApp):
         return port
 
     def init_iopub(self, context: zmq.Context[Any]) -> None:
-        """Original: also opens a TCP port for forked children, and greets the first client only."""
+        """Make the IOPub socket and thread.
+
+        Upstream: also opens a TCP port for forked children, and greets the first client only.
+        """
         self.iopub_socket = self._shared(context, zmq.XPUB)
         self.iopub_socket.setsockopt(zmq.XPUB_VERBOSE, 1)
         self.iopub_socket.linger = 1000
@@ -208,7 +223,8 @@ class HostKernelApp(IPKernelApp):
         self.iopub_thread = PubThread(self.iopub_socket, pipe=False, session=self.session)
         self.iopub_thread.sends_here = self._sends_here
         self.iopub_thread.start()
-        # Makes this thread's pipe to it. A cell may use up all descriptors before it prints.
+        # Make this thread's pipe to the IOPub thread now: a cell may use up all file descriptors
+        # before it prints.
         self.iopub_thread.schedule(lambda: None)
         self.iopub_socket = self.iopub_thread.background_socket
 
@@ -217,7 +233,7 @@ class HostKernelApp(IPKernelApp):
         return bool(interrupter.here and interrupter.is_shielded)
 
     def init_heartbeat(self) -> None:
-        """Original: does not wait for the port to be taken."""
+        """Start the heartbeat, and wait until its port is taken. Upstream: does not wait."""
         self.heartbeat = _BoundHeartbeat(
             zmq.Context(),
             (self.transport, self.ip, self.hb_port),
@@ -229,7 +245,10 @@ class HostKernelApp(IPKernelApp):
         self.heartbeat.wait_bound()
 
     def init_io(self) -> None:
-        """Original: replaces the streams without a way back, and patches ``faulthandler``."""
+        """Replace ``sys.stdout`` and ``sys.stderr``.
+
+        Upstream: replaces them without a way back, and monkey-patches ``faulthandler``.
+        """
         import sys
 
         def stream(name: str) -> CellStream:
@@ -247,12 +266,12 @@ class HostKernelApp(IPKernelApp):
         sys.stdout, sys.stderr = self.owner.streams
 
     def reset_io(self) -> None:
-        """Original: puts back ``sys.__stdout__``, not what the host had."""
+        """Let the streams forward to the host's. Upstream: puts back ``sys.__stdout__`` instead."""
         for stream in self.owner.streams:
             stream.release()
 
     def close_all(self) -> None:
-        """Close what there is; a start that failed half-way leaves parts of it."""
+        """Close all that was made, also after a start that failed half-way."""
         for thread in (self.control_thread, self.shell_channel_thread):
             if thread is not None and thread.ident is None:
                 thread.io_loop.close()
@@ -261,7 +280,7 @@ class HostKernelApp(IPKernelApp):
         self.close()
 
     def drain(self) -> None:
-        """Wait until every reply and output that is on its way has been handed to ZeroMQ."""
+        """Wait until every pending reply and output has been handed to ZeroMQ."""
         for stream in self.owner.streams:
             stream.send()
         self._run_in_shell_channel(self._flush_replies)
@@ -271,7 +290,7 @@ class HostKernelApp(IPKernelApp):
             flushed.wait(timeout=10)
 
     def _flush_replies(self) -> None:
-        with self.shell_socket.lock:  # it polls, too
+        with self.shell_socket.lock:  # flush() also polls
             self.kernel.shell_stream.flush()
 
     def _run_in_shell_channel(self, function: Any) -> None:
@@ -291,15 +310,15 @@ class HostKernelApp(IPKernelApp):
     def leave_loop(self) -> None:
         """Take the kernel's sockets off the loop of this thread.
 
-        Original: the shell channel's thread does, at its end. That is fatal to Qt's loops.
+        Upstream: the shell channel's thread does so at its end, which is fatal to Qt's loops.
         """
         if self.shell_channel_thread.is_alive():
-            # Private: the pair on which it hands requests to this thread.
+            # Private: the pair on which that thread hands requests to this one.
             stream = self.shell_channel_thread.manager._shell_channel_to_main.to_stream
             stream.io_loop.remove_handler(stream.socket)
 
     def cancel_service_tasks(self) -> None:
-        """Cancel what ipykernel leaves pending on its own loops; asyncio would complain."""
+        """Cancel the tasks that ipykernel leaves on its own loops; asyncio would complain."""
         services = (
             (self.control_thread, self.control_thread.io_loop),
             (self.iopub_thread.thread, self.iopub_thread.io_loop),

@@ -1,8 +1,8 @@
 """Comms: the ``comm`` library's functions, and the widgets that outlive a shell.
 
-The functions belong to whoever runs the kernel. Importing ipykernel makes them its own for good.
-Here that import is made, and undone in this respect, so that an application which brings its own
-keeps them while no kernel runs.
+The functions belong to the code that runs the kernel. Importing ipykernel replaces them for good.
+This module makes that import and puts the functions back, so that an application with functions
+of its own keeps them while no kernel runs.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ vars(comm).update(_before)
 
 
 def take() -> None:
-    """A kernel starts: comms are its own."""
+    """Put ipykernel's functions in place, when a kernel starts."""
     vars(comm).update(_kernels)
 
 
 def connect_widgets() -> None:
-    """A fresh shell: clients may open widgets, if an earlier one imported the library.
+    """Let clients open widgets in a fresh shell, if an earlier shell imported ipywidgets.
 
-    It registers itself only when it is imported.
+    The library registers itself only when it is imported.
     """
     widgets = sys.modules.get(_WIDGETS)
     if widgets is not None:
@@ -47,15 +47,15 @@ def connect_widgets() -> None:
 
 
 def forget(manager: CommManager) -> None:
-    """A shell ends: let go of its comms, without a word to clients, and of its widgets.
+    """Drop a shell's comms and widgets at its end, without a message to clients.
 
-    A comm that is not marked as closed would be closed when its widget is collected, and be
-    missing by then: a traceback on the host's console for each. The library itself keeps every
-    widget that is open, with all that its callbacks refer to.
+    A comm that is not marked as closed would be closed when its widget is collected, and would
+    be missing by then: one traceback per comm on the host's console. ipywidgets itself keeps
+    every open widget, with all that its callbacks refer to.
     """
     for each in manager.comms.values():
         each._closed = True
-        each.kernel = None  # the library keeps the comm of its control channel
+        each.kernel = None  # ipywidgets keeps the comm of its control channel
     manager.comms.clear()
     manager.targets.clear()
     widgets = sys.modules.get(_WIDGETS)

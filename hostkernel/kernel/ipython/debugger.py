@@ -1,7 +1,7 @@
-"""ipykernel's debugger, imported when a client first asks something of it.
+"""ipykernel's debugger, imported at the first debug request.
 
-It brings more than a hundred modules into the host, and takes a sixth of a kernel's start. Some
-threads of debugpy's own and their socket stay for as long as the host lives.
+The import brings more than a hundred modules into the host, and takes a sixth of a kernel's start.
+Some of debugpy's threads and their socket stay for as long as the host lives.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 __all__ = ["LateDebuggerKernel"]
 
 _MODULE = "ipykernel.debugger"
-# Where debugpy listens, for ever: it can be told so once in the life of a process.
+# Where debugpy listens, for ever: a process can make it listen only once.
 _address: tuple[str, str] | None = None
 
 
 @contextmanager
 def _set_aside() -> Iterator[None]:
-    # Who imports it meanwhile is told that there is no debugger.
+    # Inside, code that imports the module finds no debugger.
     found = sys.modules.get(_MODULE)
     absent = ModuleType(_MODULE)
     vars(absent)["_is_debugpy_available"] = False
@@ -60,7 +60,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _folder() -> Path:
-    # For the files that stand for cells.
+    # The folder for the files that stand for cells.
     from ipykernel.compiler import get_tmp_directory
 
     return Path(get_tmp_directory())
@@ -69,16 +69,16 @@ def _folder() -> Path:
 def _listen(interpreter: Sequence[str]) -> tuple[str, str]:
     import debugpy
 
-    # Its adapter is a program for a real Python, which an application's executable is not; and
-    # the children of the host are none of its business.
+    # debugpy's adapter needs a real Python, which an application's executable is not; and
+    # debugpy must not debug the host's child processes.
     debugpy.configure(python=interpreter[0], subProcess=False)
     host, port = debugpy.listen(("127.0.0.1", 0))
     return str(host), str(port)
 
 
 def _problem(request: dict[str, Any]) -> str | None:
-    # The base protocol of https://microsoft.github.io/debug-adapter-protocol: debugpy says
-    # nothing to anything else, for which the control channel would wait for ever.
+    # Check the base protocol of https://microsoft.github.io/debug-adapter-protocol: debugpy does
+    # not reply to anything else, and the control channel would wait for ever.
     kinds = {"seq": int, "type": str, "command": str}
     for field, kind in kinds.items():
         if not isinstance(request.get(field), kind):
@@ -99,9 +99,9 @@ def _refusal(request: dict[str, Any], message: str) -> dict[str, Any]:
 
 
 class LateDebuggerKernel(IPythonKernel):
-    """The original, but for the debugger's late import. All of it in the control thread."""
+    """ipykernel's kernel with a late import of the debugger, in the control thread."""
 
-    # Original: the class by its name, which is imported for each new kernel.
+    # Upstream: the class by its name, which each new kernel imports.
     debugger_class = AnyTrait()
     debugger: Any = None
 
@@ -114,14 +114,14 @@ class LateDebuggerKernel(IPythonKernel):
 
     @property
     def kernel_info(self) -> dict[str, Any]:
-        """Original: imports the debugger to see whether there is one."""
+        """Offer the debugger if debugpy is installed. Upstream: imports it to find out."""
         features = list(self._info["supported_features"])
         if importlib.util.find_spec("debugpy") is not None:
             features.append("debugger")
         return {**self._info, "supported_features": features}
 
     async def do_debug_request(self, msg: dict[str, Any]) -> Any:
-        """Original; the first one makes the debugger, and none goes without an answer."""
+        """Do what upstream does; make the debugger if necessary, and always return a reply."""
         if problem := _problem(msg):
             return _refusal(msg, problem)
         if self.debugger is None:
@@ -139,25 +139,25 @@ class LateDebuggerKernel(IPythonKernel):
             return _refusal(msg, f"{type(error).__name__}: {error}")
 
     def _start_debugpy(self) -> None:
-        # Original: by a request to its own shell, which waits for as long as a cell runs, and
-        # all that the control channel is for waits with it.
+        # Upstream: sends a request to the kernel's own shell channel and waits for the reply, so
+        # the whole control channel waits for as long as a cell runs.
         global _address
         debugger, client = self.debugger, self.debugger.debugpy_client
         if debugger.debugpy_initialized:
             return
         _folder().mkdir(mode=0o700, parents=True, exist_ok=True)
         if _address is None:
-            # A thread that ends: debugpy traces the one that asks it to listen.
+            # A thread that ends: debugpy traces the thread that makes it listen.
             with ThreadPoolExecutor(1) as asking:
                 _address = asking.submit(_listen, self.owner.host.interpreter()).result()
         client.debugpy_host, client.debugpy_port = _address
         debugger.debugpy_initialized = True
 
     def trace_cell(self) -> None:
-        """Called on the kernel's thread before each cell.
+        """Trace the kernel's thread if the debugger has started. On that thread, before each cell.
 
-        debugpy has the other threads traced by a library that it does not bring for every
-        machine; and an interrupt that hits the tracing itself has Python end it.
+        debugpy traces other threads with a library that it does not ship for every machine; and
+        an interrupt that hits the trace function makes Python end the tracing.
         """
         if self.debugger is not None and self.debugger.is_started and sys.gettrace() is None:
             import debugpy
@@ -165,7 +165,7 @@ class LateDebuggerKernel(IPythonKernel):
             debugpy.trace_this_thread(True)
 
     def leave_debugger(self) -> None:
-        """Called on the kernel's thread, when the kernel stops."""
+        """End tracing and remove the files of cells. On the kernel's thread, at its stop."""
         if self.debugger is None:
             return
         if sys.gettrace() is not self._trace:
@@ -192,6 +192,6 @@ class LateDebuggerKernel(IPythonKernel):
         self._debugged.set()
 
     async def poll_stopped_queue(self) -> None:
-        """Original: asks the debugger from the start on."""
+        """Poll once there is a debugger. Upstream: polls from the kernel's start on."""
         await self._debugged.wait()
         await super().poll_stopped_queue()

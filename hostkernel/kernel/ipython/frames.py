@@ -14,18 +14,18 @@ _OURS = "hostkernel.kernel."
 
 
 def hide_ours(error: BaseException | None) -> None:
-    """Take the frames of this package out of an error's traceback, and out of those it names.
+    """Remove this package's frames from the tracebacks of an error and of its related errors.
 
-    They are there because this package wraps what a cell calls, or because an interrupt came
-    by one of its handlers: to the user they say nothing, and to render them takes time.
-    IPython's own ``__tracebackhide__`` would tell the user how many frames are hidden.
+    The frames are there because this package wraps what a cell calls, or because an interrupt
+    came through one of its handlers: they tell the user nothing, and rendering them takes time.
+    Rejected: IPython's ``__tracebackhide__``, which tells the user how many frames are hidden.
     """
     for each in _all(error):
         each.__traceback__ = _without_ours(each.__traceback__)
 
 
 def _all(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, and those that it was raised from, during, or as a group of."""
+    """Yield the error and, recursively, its cause, its context and the errors of its group."""
     waiting, seen = [error], set()
     while waiting:
         each = waiting.pop()

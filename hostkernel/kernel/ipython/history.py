@@ -1,6 +1,7 @@
-"""IPython's history of cells, written when the client has its answer.
+"""IPython's history of cells, written when the client has its reply.
 
-Each override says what the original does, as in :mod:`hostkernel.kernel.ipython.shell`.
+Each override says what it does, then what upstream does, as in
+:mod:`hostkernel.kernel.ipython.shell`.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ if TYPE_CHECKING:
 
 __all__ = ["HostHistory"]
 
-# Seconds. Enough for a cell's answer; what a crash of the host costs of the history is no more.
+# Seconds until a write. Enough for a cell's reply; a crash of the host loses no more than that.
 _LATER = 0.05
-_LATEST = 1.0  # seconds that cells which follow each other may put it off
+_LATEST = 1.0  # seconds that a series of cells may postpone a write
 _PATIENCE = 10.0  # seconds that an undisturbed cell waits for earlier ones to be written
 
 
 class HostHistory(HistoryManager):
-    """Lets the thread that writes wait a moment, which also makes one write of several cells.
+    """A history whose thread waits briefly before it writes, which also bundles several cells.
 
     Args:
-        cells_loop: tells the loop that cells run in, where the thread must not run beside a cell
-            (:attr:`hostkernel.Host.undisturbed`). It then writes when the cell has ended, so a
-            cell that crashes the host is missing from the history.
+        cells_loop: returns the loop that cells run in, where the thread must not run beside a
+            cell (:attr:`hostkernel.Host.undisturbed`). The thread then writes after the cell, so
+            a cell that crashes the host is missing from the history.
     """
 
     def __init__(
@@ -51,12 +52,13 @@ class HostHistory(HistoryManager):
         self._written.set()
         super().__init__(*args, **kwargs)
         if cells_loop is not None:
-            self.db_cache_size = sys.maxsize  # the original wakes the thread as a cell begins
+            self.db_cache_size = sys.maxsize  # upstream wakes the thread as a cell begins
 
     def writeout_cache(self, conn: sqlite3.Connection | None = None) -> None:
-        """Original: at once, where it takes Python's lock from the cell that has just begun.
+        """Write the cache; its own thread waits briefly first.
 
-        That is a fifth of a short cell's time. Whoever reads the history still finds all of it.
+        Upstream: writes at once and competes for the GIL with the cell that has just begun, which
+        takes a fifth of a short cell's time. A reader of the history still finds all of it.
         """
         if self._cells_loop is None and threading.current_thread() is self.save_thread:
             self._hurry.wait(_LATER)
@@ -66,7 +68,7 @@ class HostHistory(HistoryManager):
             self._written.set()
 
     def store_inputs(self, *args: Any, **kwargs: Any) -> None:
-        """Original; a cell that must not be disturbed begins when the thread sleeps."""
+        """Store a cell's source; an undisturbed cell begins only when the thread sleeps."""
         self._await_write()
         super().store_inputs(*args, **kwargs)
         if self._cells_loop is not None and self.using_thread:
@@ -76,12 +78,12 @@ class HostHistory(HistoryManager):
                 self._write_later(self._cells_loop(), _LATER)
 
     def _write_later(self, loop: IOLoop, seconds: float) -> None:
-        # In the context of the cell it would be a callback of that cell's, and run as one.
+        # A fresh context: in the cell's own, the timer would run as a callback of that cell.
         timer = Context().run(loop.call_later, seconds, self._write_if_quiet, loop)
         self._cancel_write = partial(loop.remove_timeout, timer)
 
     def _write_if_quiet(self, loop: IOLoop) -> None:
-        # A cell that comes while it is written has to wait.
+        # A cell that comes during the write has to wait.
         now = monotonic()
         if now - self._stored_at < _LATER and now - self._waits_since < _LATEST:
             self._write_later(loop, self._stored_at + _LATER - now)
@@ -92,7 +94,7 @@ class HostHistory(HistoryManager):
         if not self._written.is_set():
             if self.save_thread is not None and self.save_thread.is_alive():
                 self._written.wait(_PATIENCE)
-            self._written.set()  # whatever became of the thread: no further cell waits for it
+            self._written.set()  # no further cell waits, even if the write has failed
             sleep(SETTLE)
 
     def _write_now(self) -> None:
@@ -103,7 +105,7 @@ class HostHistory(HistoryManager):
             self.save_thread.save_flag.set()
 
     def _stop_save_thread(self) -> None:
-        """Original; and the thread waits no longer."""
+        """Cancel the pending write and the thread's wait, then do what upstream does."""
         cancel, self._cancel_write = self._cancel_write, None
         if cancel is not None:
             cancel()

@@ -30,24 +30,26 @@ __all__ = ["Interpreter", "PipMagics"]
 
 log = logging.getLogger("hostkernel.kernel")
 
-# Where pip, given a prefix, puts packages: as Python has it, as Debian has it, on Windows.
+# Where pip puts packages under a prefix: in Python's scheme, in Debian's, and on Windows.
 _SITES = ("lib/python*/site-packages", "local/lib/python*/dist-packages", "Lib/site-packages")
-# pip removes nothing outside of what it takes for its environment: the host's own is safe.
+# pip removes nothing outside sys.prefix, so the host's own packages are safe.
 _UNINSTALL = (
     "import runpy, sys; sys.prefix = sys.argv.pop(1); "
     "runpy.run_module('pip', run_name='__main__', alter_sys=True)"
 )
-# A second name that multiprocessing gives to __main__. Applications free a __main__ of theirs
-# without regard to who else has it, and crash when they look through sys.modules at their end.
+# A second name that multiprocessing gives to __main__. Applications free their own __main__
+# whether it has other owners or not, and crash when they walk through sys.modules at their end.
 _ALIAS = "__mp_main__"
 _PLACED = re.compile(r"(-t|--target|--prefix|--root|--user)(=|$)")
 
 
 class Interpreter:
-    """Made at start, on the kernel's thread; what a broken adapter says is logged.
+    """The host's real Python and packages. Made at start, on the kernel's thread.
+
+    An error of the adapter is logged.
 
     Args:
-        host: whose Python it is.
+        host: the adapter that names them.
         in_a_cell: whether the caller is a cell, or a thread or task of one.
     """
 
@@ -66,7 +68,7 @@ class Interpreter:
 
     @contextmanager
     def named(self) -> Iterator[None]:
-        """A step of a cell runs: ``sys.executable``, and what multiprocessing starts, is this."""
+        """Make ``sys.executable`` and multiprocessing name this Python, during a cell's step."""
         self._processes.install()
         if self.command == (sys.executable,) or len(self.command) != 1:
             yield
@@ -87,7 +89,7 @@ class Interpreter:
         return [str(place) for pattern in _SITES for place in sorted(self.folder.glob(pattern))]
 
     def add_packages(self) -> None:
-        """Make what is in :attr:`folder` importable, behind all of the host's own."""
+        """Make the packages in :attr:`folder` importable, after all of the host's own."""
         for place in self.sites:
             if place not in sys.path:
                 sys.path.append(place)
@@ -95,21 +97,21 @@ class Interpreter:
         importlib.invalidate_caches()
 
     def close(self) -> None:
-        """Take that back."""
+        """Undo :meth:`add_packages` and the change to multiprocessing."""
         self._processes.remove()
         for place in self._added:
             if place in sys.path:
                 sys.path.remove(place)
 
     def pip(self, arguments: Sequence[str]) -> tuple[str, ...]:
-        """The command that is pip, without ``arguments``, to be run in :meth:`pip_environment`."""
+        """Return the command for pip without ``arguments``, to run in :meth:`pip_environment`."""
         if self.folder is None or arguments[:1] != ["uninstall"]:
             return (*self.command, "-m", "pip")
         return (*self.command, "-c", _UNINSTALL, str(self.folder))
 
     @contextmanager
     def pip_environment(self, arguments: Sequence[str]) -> Iterator[None]:
-        """Inside, pip installs into :attr:`folder`, and sees what the host has."""
+        """While inside, have pip install into :attr:`folder` and see the host's packages."""
         if self.folder is None:
             yield
             return
@@ -126,10 +128,10 @@ class Interpreter:
 
 
 class _Processes:
-    """What :mod:`multiprocessing` starts for a cell does not run the host's main program anew.
+    """Keeps :mod:`multiprocessing` children of a cell from running the host's main program.
 
-    A child that is spawned runs its parent's ``__main__``, which in a notebook is nothing, but
-    in a host may be the whole application.
+    A spawned child runs its parent's ``__main__``, which is nothing in a notebook but may be the
+    whole application in a host.
     """
 
     def __init__(self, in_a_cell: Callable[[], bool]) -> None:
@@ -138,7 +140,7 @@ class _Processes:
         self._original: Callable[[str], dict[str, Any]]
 
     def install(self) -> None:
-        """Begin, with the first cell: the import takes a third of a kernel's start."""
+        """Patch multiprocessing at the first cell: its import takes a third of a kernel's start."""
         if self._spawn is None:
             known = _ALIAS in sys.modules
             self._spawn = importlib.import_module("multiprocessing.spawn")
@@ -155,7 +157,7 @@ class _Processes:
 
     @contextmanager
     def started_by(self, executable: str) -> Iterator[None]:
-        """Inside, children are started by that Python."""
+        """While inside, start children with ``executable``."""
         before = self._spawn.get_executable()
         self._spawn.set_executable(executable)
         try:
@@ -164,7 +166,7 @@ class _Processes:
             self._spawn.set_executable(before)
 
     def remove(self) -> None:
-        """End, unless somebody else has put something there."""
+        """Undo the patch, unless other code has replaced it."""
         if self._spawn is not None and self._spawn.get_preparation_data == self._prepare:
             self._spawn.get_preparation_data = self._original
 

@@ -1,4 +1,4 @@
-"""The thread that sends what the kernel publishes, and when it is passed by."""
+"""The IOPub thread, and when the kernel's thread bypasses it."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 __all__ = ["SETTLE", "PubThread"]
 
 _PATIENCE = 10.0  # seconds that an undisturbed cell waits for its output to be sent
-SETTLE = 0.0003  # seconds that a thread which was waited for needs to go back to sleep
+SETTLE = 0.0003  # seconds that a thread needs to go back to sleep after a wait for it
 
 
 class PubThread(IOPubThread):
-    """The thread that sends what the kernel publishes.
+    """The IOPub thread, which sends what the kernel publishes.
 
-    A cell that must not be disturbed waits for it: some hosts drop Python's lock inside a call
-    and crash if another thread takes it there, see :attr:`hostkernel.Host.undisturbed`.
+    An undisturbed cell waits for this thread: some hosts release the GIL inside a call and crash
+    if another thread takes it there, see :attr:`hostkernel.Host.undisturbed`.
 
     Attributes:
-        sends_here: whether the calling thread may send by itself. Not where an interrupt may
+        sends_here: whether the calling thread may bypass this one. Not where an interrupt may
             come: it would leave half a message.
     """
 
@@ -39,7 +39,7 @@ class PubThread(IOPubThread):
 
     @contextmanager
     def undisturbed(self) -> Iterator[None]:
-        """While this runs, work for the thread is done when :meth:`schedule` returns."""
+        """While inside, have the caller's :meth:`schedule` wait until the work is done."""
         outer, self._undisturbed = self._undisturbed, threading.get_ident()
         try:
             yield
@@ -52,19 +52,22 @@ class PubThread(IOPubThread):
         return threading.get_ident() == self._undisturbed
 
     def forget_dead_threads(self) -> None:
-        """Close what threads that have ended were writing to. Any thread.
+        """Close the pipes of threads that have ended. Any thread.
 
-        Original: every ten seconds. Until then such a thread is kept, with the excepthook of
-        its time, which is a method of the shell: nothing that a restart has dropped would go.
+        Upstream: does so every 10 seconds. Until then it keeps each ended thread, and with it the
+        excepthook of its time, a method of the shell: nothing that a restart drops is freed.
         """
         self.io_loop.add_callback(self._event_pipe_gc)
 
     def _handle_subscription(self, frames: list[bytes]) -> None:
-        """Original: an empty message of a client's stops the greeting of all."""
+        """Greet new clients, and skip empty messages.
+
+        Upstream: one client's empty message stops the greeting of all clients.
+        """
         super()._handle_subscription([frame for frame in frames if frame])
 
     def _handle_event(self, msg: Any) -> None:
-        """Original; and meanwhile nothing overtakes what it has in hand."""
+        """Do what upstream does, and let nothing overtake the work in hand."""
         self._handling = True
         try:
             super()._handle_event(msg)
@@ -72,14 +75,17 @@ class PubThread(IOPubThread):
             self._handling = False
 
     def send_multipart(self, *args: Any, **kwargs: Any) -> None:
-        """Original: leaves it to the thread, always."""
+        """Send at once where allowed and nothing waits. Upstream: always uses the thread."""
         if self._events or self._handling or not self.sends_here():
             super().send_multipart(*args, **kwargs)
         else:
             self._really_send(*args, **kwargs)
 
     def _really_send(self, *args: Any, **kwargs: Any) -> None:
-        """Original: takes no notice of who subscribes just then, until something else comes in."""
+        """Send, then read the subscriptions that have come in.
+
+        Upstream: does not notice a new subscription until something else comes in.
+        """
         super()._really_send(*args, **kwargs)
         if self.closed or not self.socket.has_news:
             return
@@ -89,9 +95,12 @@ class PubThread(IOPubThread):
             super().schedule(partial(read_news, self._xpub_stream))
 
     def schedule(self, f: Callable[[], object]) -> None:
-        """Original: returns at once, always."""
+        """Run ``f`` in the thread, and wait for it if the caller is undisturbed.
+
+        Upstream: always returns at once.
+        """
         if self._undisturbed is not None and threading.get_ident() == self.thread.ident:
-            f()  # or the thread would wake up once more for it
+            f()  # else the thread would wake up once more for it
         elif self.is_waited_for:
             self._wait_for(f)
         else:

@@ -1,6 +1,7 @@
-"""ipykernel's kernel with every step overridden that would harm a host.
+"""ipykernel's kernel, with an override for every step that would harm a host.
 
-Each override says what the original does, as in :mod:`hostkernel.kernel.ipython.shell`.
+Each override says what it does, then what upstream does, as in
+:mod:`hostkernel.kernel.ipython.shell`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ __all__ = ["HostIPythonKernel"]
 
 log = logging.getLogger("hostkernel.kernel")
 
-_LOOK = 0.2  # seconds that a host may take to say what is open
+_LOOK = 0.2  # seconds to wait for the kernel's thread to read the title
 _NO_COMPLETIONS = {"status": "ok", "matches": [], "metadata": {}}
 _NO_INSPECTION = {"status": "ok", "found": False, "data": {}, "metadata": {}}
 
@@ -45,7 +46,7 @@ class HostIPythonKernel(IntakeKernel):
 
     shell_class = Type(HostShell)
     owner = AnyTrait()
-    # Original: half a millisecond before each reply, for output that its flush may have missed.
+    # Upstream: sleeps 0.5 ms before each reply, for output that its flush may have missed.
     _execute_sleep = Float(0.0)
     control_msg_types = [*IPythonKernel.control_msg_types, "hostkernel_request"]
 
@@ -70,12 +71,12 @@ class HostIPythonKernel(IntakeKernel):
         return late or not self._idle.is_set()
 
     def _tell_that_the_host_is_busy(self, header: Mapping[str, Any]) -> None:
-        # It waits for another cell, as in any kernel; or it is given up.
+        # The request waits for another cell, as in any kernel, or it is given up.
         if not self._idle.is_set() or self._gives_up:
             return
         name = self.owner.host.name
         text = f"{name} is busy: this cell runs when it is free again.\n"
-        with suppress(zmq.ZMQError):  # this moment the kernel is closed
+        with suppress(zmq.ZMQError):  # the kernel is just being closed
             self._tell(text, {"header": header})
 
     @property
@@ -84,7 +85,7 @@ class HostIPythonKernel(IntakeKernel):
         return frozenset(self._running)
 
     def tell_that_it_waits(self, action: str) -> None:
-        """Tell the client whose cell runs that nothing breaks it. Any thread."""
+        """Tell the client that an ending waits for its cell, which nothing breaks. Any thread."""
         what = "the restart" if action == "restart" else "the end of the kernel"
         text = (
             "The running cell is inside code that is not Python and cannot be broken: "
@@ -93,7 +94,7 @@ class HostIPythonKernel(IntakeKernel):
         self._tell(text, self.get_parent("shell"))
 
     def tell_that_it_shares(self) -> None:
-        """Tell a client whose first cell runs now, if others hold the kernel too."""
+        """Tell a client, at its first cell, if another notebook holds the kernel too."""
         parent = self.get_parent("shell")
         if self._sharing.is_news(parent.get("header", {})):
             text = (
@@ -103,7 +104,7 @@ class HostIPythonKernel(IntakeKernel):
             self._tell(text, parent)
 
     def tell_late(self, text: str) -> None:
-        """Show, at the last cell, what became of something that a cell left behind."""
+        """Show, under the last cell, the error of a callback that a cell left behind."""
         self._tell(text, self.get_parent("shell"))
 
     def _tell(self, text: str, parent: Mapping[str, Any]) -> None:
@@ -111,7 +112,7 @@ class HostIPythonKernel(IntakeKernel):
         self.session.send(self.iopub_socket, "stream", content, parent, ident=b"stream.stderr")
 
     async def dispatch_shell(self, msg: Any, /, *args: Any, **kwargs: Any) -> None:
-        """Original; each in a turn of the host's loop, none while the kernel ends or restarts."""
+        """Serve a request in a fresh turn of the host; none while the kernel ends or restarts."""
         if not self.owner.interrupter.here:
             await super().dispatch_shell(msg, *args, **kwargs)
             return
@@ -121,23 +122,23 @@ class HostIPythonKernel(IntakeKernel):
         assert task is not None
         self._requests.add(task)
         try:
-            if not self._aborting:  # what is given up behind an error takes no time
+            if not self._aborting:  # a request aborted after an error takes no time
                 await self.owner.fresh_turn()
             await self._open.wait()
             self._running.add(task)
             self._idle.clear()
-            # Original: an interrupt may get between a cell and its answer, or its "idle".
+            # Upstream: an interrupt may come between a cell and its reply, or its "idle".
             with self.owner.interrupter.shielded():
                 await super().dispatch_shell(msg, *args, **kwargs)
         except asyncio.CancelledError:
-            # Upstream logs it with a traceback, for each request.
+            # Upstream: logs the cancellation with a traceback, for each request.
             if not self._gives_up:
                 raise
         except GeneratorExit:
             raise
         except BaseException as error:
-            # Original: ends the task, and the client waits for ever. A signal handler of a
-            # cell's may raise at any instruction, and an asynchronous exception comes at one.
+            # Upstream: the error ends the task, and the client waits for ever. A cell's signal
+            # handler may raise at any instruction, and so may an asynchronous exception.
             note_stray(error)
             self.end_request(msg, error)
         finally:
@@ -148,34 +149,37 @@ class HostIPythonKernel(IntakeKernel):
                 self._idle.set()
 
     async def quiesce(self, seconds: float | None) -> None:
-        """Let no further request begin, and wait for the one that runs.
+        """Let no further request begin, and wait until none runs.
 
         Args:
-            seconds: how long to wait at most, None for as long as it takes.
+            seconds: how long to wait at most, None for no limit.
         """
         self._open.clear()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), seconds)
 
     def reopen(self) -> None:
-        """Serve the requests that were held back, now that the shell is a new one."""
+        """Count a restart, and serve the requests that were held back during it."""
         self._renewals += 1
         self._open.set()
 
     def cancel_requests(self) -> None:
-        """Give up the requests that are still waiting."""
+        """Give up all requests that have not ended, and take no more."""
         self._gives_up = True
         for task in self._requests:
             task.cancel()
 
     def set_parent(self, ident: Any, parent: Any, channel: str = "shell") -> None:
-        """Original: tells only ``sys.stdout``, which the host may have taken away."""
+        """Set the request for the kernel's own streams too.
+
+        Upstream: sets it on ``sys.stdout`` and ``sys.stderr``, which the host may have replaced.
+        """
         super().set_parent(ident, parent, channel)
         if channel == "shell":
             for stream in self.owner.streams:
                 stream.set_parent(parent)
 
-    # Signals. Originals: set SIGINT's handler around every message and every async cell.
+    # Signals. Upstream: sets SIGINT's handler around every message and every async cell.
 
     def pre_handler_hook(self) -> None:
         """Leave SIGINT alone."""
@@ -193,7 +197,7 @@ class HostIPythonKernel(IntakeKernel):
             interrupter.cancel = None
 
     def _send_interrupt_children(self) -> None:
-        # Original: SIGINT to the process, or to its whole group.
+        # Upstream: sends SIGINT to the process, or to its whole group.
         self.owner.interrupter.fire()
 
     @boundary
@@ -204,7 +208,7 @@ class HostIPythonKernel(IntakeKernel):
 
     @contextmanager
     def _contained(self) -> Iterator[None]:
-        # What asyncio passes on to whoever runs the loop, and in a task that is the host itself.
+        # From a task, asyncio re-raises these errors in the code that runs the loop: the host.
         try:
             yield
         except (KeyboardInterrupt, SystemExit) as error:
@@ -225,16 +229,19 @@ class HostIPythonKernel(IntakeKernel):
             self.owner.comm_ended(message)
 
     def _forward_input(self, allow_stdin: bool = False) -> None:
-        # Upstream: puts them into ``builtins`` and ``getpass`` until the cell has ended, where the
-        # host finds them while the cell awaits. Here they are names of the session.
+        # Upstream: replaces ``builtins.input`` and ``getpass.getpass`` until the cell has ended,
+        # so the host finds them while the cell awaits. Here they are names of the session.
         self._allow_stdin = allow_stdin
 
     def _restore_input(self) -> None:
-        """See :meth:`_forward_input`."""
+        """Do nothing, see :meth:`_forward_input`."""
 
     @boundary
     async def do_execute(self, code: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Original: an interrupt at the cell's very edge leaves the request unanswered."""
+        """Run a cell, and return an error reply if the shell itself fails.
+
+        Upstream: an interrupt at the very start or end of a cell leaves it without a reply.
+        """
         if self.owner.interrupter.here:
             self.shell.asked_script = Script.asked_for(self.get_parent("shell"))
             self.shell.expect_cell()
@@ -253,9 +260,9 @@ class HostIPythonKernel(IntakeKernel):
         return reply
 
     def raw_input(self, prompt: str = "") -> str:
-        """Ask the client, unless the host's own thread asks while a cell runs.
+        """Ask the client, or call the host's ``input()`` if no cell is the caller.
 
-        Refused where the host must never wait for a person.
+        Refuse where the host must never wait for a person.
         """
         if not self.shell.descends_from_cell:
             return str(self.owner.names.of_host("builtins.input")(prompt))
@@ -264,7 +271,7 @@ class HostIPythonKernel(IntakeKernel):
         return answer
 
     def getpass(self, *args: Any, **kwargs: Any) -> str:
-        """As :meth:`raw_input`."""
+        """Ask for a password, as :meth:`raw_input` asks for a line."""
         if not self.shell.descends_from_cell:
             return str(self.owner.names.of_host("getpass.getpass")(*args, **kwargs))
         self._refuse_to_wait("getpass()")
@@ -281,36 +288,36 @@ class HostIPythonKernel(IntakeKernel):
 
     @boundary
     def do_complete(self, code: str, cursor_pos: int) -> Any:
-        """Complete, which may run the user's code."""
+        """Complete within a step of the session, since that may run the user's code."""
         with self._contained(), self.shell.step():
             return super().do_complete(code, cursor_pos)
         return {**_NO_COMPLETIONS, "cursor_start": cursor_pos, "cursor_end": cursor_pos}
 
     @boundary
     def do_inspect(self, *args: Any, **kwargs: Any) -> Any:
-        """Inspect, which may run the user's code."""
+        """Inspect within a step of the session, since that may run the user's code."""
         with self._contained(), self.shell.step():
             return super().do_inspect(*args, **kwargs)
         return dict(_NO_INSPECTION)
 
-    # Endings. Originals: kill the host's children and stop loops that may be the host's.
+    # Endings. Upstream: kills the host's children and stops loops that may be the host's.
 
     async def shutdown_request(self, stream: Any, ident: Any, parent: Any) -> None:
-        """Answer, and leave the rest to the policy."""
+        """Reply, and leave the rest to the exit policy."""
         restart = bool(parent["content"].get("restart", False))
         content = {"status": "ok", "restart": restart}
-        if restart:  # first: a cell that is sent behind the answer must not be interrupted
+        if restart:  # before the reply: a cell sent after the reply must not be interrupted
             self.owner.shutdown_requested(restart=True)
         self.session.send(stream, "shutdown_reply", content, parent, ident=ident)
-        if not restart:  # then there may be nobody to answer
+        if not restart:  # after the reply: the kernel may be gone by then
             self.owner.shutdown_requested(restart=False)
 
     async def hostkernel_request(self, stream: Any, ident: Any, parent: Any) -> None:
-        """Our own control message, which no policy blocks.
+        """Serve hostkernel's own control message, which no policy blocks.
 
         Content: ``{"action": "stop" | "restart" | "interrupt" | "status", "exit_host": bool}``,
         or ``{"action": "attach" | "detach", "holder": ...}``, see :class:`Holder`; with
-        ``"look": true`` the title is looked at anew if the host is idle. The reply is a
+        ``"look": true`` the title is read again if the kernel is idle. The reply is a
         ``hostkernel_reply`` with ``status`` ``"ok"``, ``state`` ``"busy"`` or ``"idle"``,
         ``title``, ``holders`` and ``renewals``, the number of restarts in place; or with
         ``status`` ``"error"``, ``ename`` and ``evalue``.
@@ -338,7 +345,7 @@ class HostIPythonKernel(IntakeKernel):
         return {"status": "ok", **answer}
 
     async def _look_at_title(self) -> None:
-        """Have the host's main thread look, if it is free. Control thread."""
+        """Have the kernel's thread read the title, and wait briefly for it. Control thread."""
         seen, here = asyncio.Event(), asyncio.get_running_loop()
 
         def look() -> None:
@@ -353,7 +360,7 @@ class HostIPythonKernel(IntakeKernel):
 
     @property
     def kernel_info(self) -> dict[str, Any]:
-        """Original: offers subshells."""
+        """Offer no subshells unless the host is thread-safe. Upstream: offers them."""
         info: dict[str, Any] = super().kernel_info
         if not self.owner.host.thread_safe:
             info["supported_features"].remove("kernel subshells")

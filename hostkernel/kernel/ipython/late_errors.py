@@ -1,8 +1,8 @@
 """Errors of what cells left behind in the host: callbacks, slots, timers.
 
-Between cells ``sys.excepthook`` is the host's own, and some applications end by an error that
-nobody catches. Where the adapter says so, this hook stands before the host's from the first cell
-to the stop: what comes from a cell's code goes to its client, all else to the host as before.
+Between cells ``sys.excepthook`` is the host's own, and some applications end on an uncaught error.
+Where the adapter says so, this hook precedes the host's from the first cell to the stop: errors
+of cells' code go to the client, all others to the host as before.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ log = logging.getLogger("hostkernel.kernel")
 
 
 class LateErrors:
-    """The hook. On the kernel's thread.
+    """The hook that shows errors of cells' code to the client. On the kernel's thread.
 
     Args:
         host: the adapter, which knows what the host does with an error.
-        namespace: the cells' namespace of the moment.
-        tell: called with what is to be shown to the client.
+        namespace: returns the cells' current namespace.
+        tell: called with the text to show to the client.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class LateErrors:
         self._hook: ExceptHook = self._show
 
     def watch(self) -> None:
-        """A cell is about to run."""
+        """Install the hook before a cell, if the adapter wants one."""
         if self._before is not None:
             return
         hook = self._host.excepthook()
@@ -58,7 +58,10 @@ class LateErrors:
             sys.excepthook = self._hook
 
     def close(self) -> None:
-        """Put the host's hook back if this one is in force. Who kept this one calls the host's."""
+        """Put the host's hook back if this one is in force.
+
+        Code that has kept this hook reaches the host's hook through it.
+        """
         self._tell = None
         if self._before is not None:
             self._hosts = self._before

@@ -1,4 +1,4 @@
-"""Classes that go by the name of what they override, which libraries compare.
+"""Classes with the names of the classes that they override.
 
 tqdm, rich, pandas and plotly, among others, look for the shell's name to tell a notebook from a
 terminal.
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def named_as(upstream: type) -> Callable[[type[T]], type[T]]:
-    """Give a class the name of what it overrides, which libraries compare."""
+    """Give a class the name of ``upstream``, the class that it overrides."""
 
     def rename(cls: type[T]) -> type[T]:
         cls.__name__, cls.__qualname__ = upstream.__name__, upstream.__qualname__

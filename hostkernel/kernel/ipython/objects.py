@@ -36,16 +36,16 @@ __all__ = ["KernelSession"]
 
 log = logging.getLogger("hostkernel.kernel")
 
-_IPYKERNELS_LOG = "hostkernel.kernel.ipykernel"  # what it says itself, apart from what we say
-_NO_EXTENSION = "no load function"  # what IPython answers
-_UNTIL_COLLECTION = 1.0  # seconds from a restart
+_IPYKERNELS_LOG = "hostkernel.kernel.ipykernel"  # ipykernel's own messages, apart from hostkernel's
+_NO_EXTENSION = "no load function"  # what IPython returns
+_UNTIL_COLLECTION = 1.0  # seconds from a restart to the garbage collection
 
 
 class KernelSession:
-    """All on the kernel's thread, with its loop running for :meth:`start` only.
+    """ipykernel's objects. On the kernel's thread, whose loop has to run for :meth:`start` only.
 
     Args:
-        owner: who decides what an ending means.
+        owner: decides what an ending means.
     """
 
     def __init__(self, owner: Owner) -> None:
@@ -72,7 +72,7 @@ class KernelSession:
 
     @property
     def namespace(self) -> MutableMapping[str, Any]:
-        """The cells' namespace of the moment."""
+        """The cells' current namespace."""
         namespace: MutableMapping[str, Any] = self.shell.user_ns
         return namespace
 
@@ -83,13 +83,13 @@ class KernelSession:
         return all(thread is not None and thread.is_alive() for thread in threads)
 
     def start(self, info: ConnectionInfo) -> ConnectionInfo:
-        """Take the sockets and begin to answer; ``info`` with the ports that were taken."""
+        """Take the sockets and begin to answer; return ``info`` with the ports that were taken."""
         self._app.use(info)
         with self._atexit.recording(), plain_loops():
             self._initialize()
         self._app.kernel.start()
         self._answers = True
-        # The manager has one entry of its own, which does all of this and more.
+        # The manager has its own atexit entry, which does all of this and more.
         self._atexit.unregister()
         return self._app.taken(info)
 
@@ -97,18 +97,18 @@ class KernelSession:
         try:
             self._app.initialize([])
         except SystemExit as error:
-            # From the user's own IPython configuration: it must not end the host.
+            # The user's own IPython configuration raised it: it must not end the host.
             raise StartError(f"SystemExit({error.code!r}) while IPython was set up") from error
 
     def tell_file(self, file: str) -> None:
-        """Have ``ipykernel.connect.get_connection_file()`` answer in cells."""
+        """Make ``ipykernel.connect.get_connection_file()`` return ``file`` in cells."""
         self._app.connection_file = file
 
     def watch(self, descriptor: int, read: Callable[..., None]) -> Callable[[], None]:
-        """Have ``read`` called in the thread that publishes, while ``descriptor`` is readable.
+        """Have the IOPub thread call ``read`` while ``descriptor`` is readable.
 
         Returns:
-            A function that ends it.
+            A function that ends the watch.
         """
         thread = self._app.iopub_thread
         loop, changing = thread.io_loop, threading.Lock()
@@ -116,7 +116,7 @@ class KernelSession:
 
         def begin() -> None:
             nonlocal began
-            with changing:  # whoever ends it closes the descriptor next
+            with changing:  # the caller of end() closes the descriptor next
                 if not ended:
                     loop.add_handler(descriptor, read, IOLoop.READ)
                     began = True
@@ -132,12 +132,12 @@ class KernelSession:
         return end
 
     def call_later(self, seconds: float, function: Callable[[], None]) -> None:
-        """Call ``function`` after some time, in the control thread. Any thread."""
+        """Call ``function`` after ``seconds``, in the control thread. Any thread."""
         loop = self._app.control_thread.io_loop
         loop.add_callback(loop.call_later, seconds, function)
 
     def furnish(self, namespace: Iterable[Mapping[str, object]]) -> None:
-        """Give a fresh shell the names that plugins bring."""
+        """Give a fresh shell its magics, plots, widgets, and the names that plugins bring."""
         self.shell.register_magics(PipMagics)
         connect_plots(self.shell)
         comms.connect_widgets()
@@ -148,7 +148,7 @@ class KernelSession:
         """Load an IPython extension that a plugin names.
 
         Raises:
-            Exception: whatever it raises; ImportError where it is none.
+            Exception: whatever the extension raises; ImportError if ``name`` is not an extension.
         """
         said = self.shell.extension_manager.load_extension(name)
         if said == _NO_EXTENSION:
@@ -156,7 +156,7 @@ class KernelSession:
             raise ImportError(message, name=name)
 
     def renew(self) -> None:
-        """Soft restart: a fresh shell behind the same sockets, threads and key."""
+        """Make a fresh shell behind the same sockets, threads and key: a soft restart."""
         kernel = self.kernel
         # No "restarting": JupyterLab would tell its user that the kernel appears to have died.
         self._forget_outputs()
@@ -181,7 +181,7 @@ class KernelSession:
         self._collect_later()
 
     def _wire_shell(self) -> None:
-        # What IPythonKernel.__init__ does with a new shell; it cannot be called for it alone.
+        # Do what IPythonKernel.__init__ does with a new shell: it cannot be called for that alone.
         kernel, shell = self.kernel, self.shell
         shell.displayhook.session = kernel.session
         shell.displayhook.pub_socket = kernel.iopub_socket
@@ -191,14 +191,14 @@ class KernelSession:
         shell.configurables.append(kernel.comm_manager)
 
     def _forget_outputs(self) -> None:
-        # Else IPython does it, and then collects the garbage of the whole host, which is most of
-        # the time of a restart.
+        # Otherwise IPython forgets them, and then collects the garbage of the whole host, which
+        # takes most of a restart's time.
         hook = self.shell.displayhook
         hook.do_full_cache = False
         hook._ = hook.__ = hook.___ = ""
 
     def _collect_later(self) -> None:
-        # What the cells defined is full of cycles, and may be large.
+        # The cells' objects are full of reference cycles, and may be large.
         self._cancel_collection()
         loop = self.kernel.io_loop
         collection = loop.call_later(_UNTIL_COLLECTION, gc.collect)
@@ -209,7 +209,7 @@ class KernelSession:
         disconnect_plots()
         shell = self.shell
         end_scripts(shell)
-        # IPython empties the namespace at its end, under the functions that cells handed out.
+        # At its end IPython empties the namespace, which functions that cells handed out still use.
         let_go(shell.user_ns)
         shell.user_module, shell.user_ns = shell.prepare_user_module()
         shell.atexit_operations()
@@ -233,5 +233,5 @@ class KernelSession:
             self._restraint.close()
             self._atexit.unregister()
             type(app).clear_instance()
-            # Private: the one comm manager of the process, whose comms hold callbacks.
+            # Private: the process's only comm manager, whose comms hold callbacks.
             ipykernel.ipkernel._comm_manager = None

@@ -1,7 +1,7 @@
 """Where printed text goes: a cell's to its client, the host's own to the host's console.
 
-Which is which: text written in the context of a request, or by a thread, a task or a callback
-that descends from one, is the cell's. All else is the host's.
+Text is the cell's if it is written in the context of a request, or by a thread, a task or a
+callback that descends from a request. All other text is the host's.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ if TYPE_CHECKING:
 
 __all__ = ["CellStream", "flush_replaced"]
 
-_PACE = 0.1  # seconds between two such waits of one stream
+_PACE = 0.1  # seconds between two flushes of one stream that an undisturbed cell waits for
 
 
 @named_as(OutStream)
 class CellStream(OutStream):
     """``sys.stdout`` or ``sys.stderr`` while the kernel runs.
 
-    Somebody may keep it beyond that: it then forwards to the host's own stream for ever.
+    Code may keep the stream after that: it then forwards to the host's own stream forever.
 
     Args:
-        host: what ``sys.stdout`` or ``sys.stderr`` was, None included.
-        threads: who is who.
-        echoes: show what cells print in the host's console too.
+        host: the former ``sys.stdout`` or ``sys.stderr``, None included.
+        threads: tells threads and callbacks of cells from the host's.
+        echoes: whether to show what cells print in the host's console too.
 
     Attributes:
-        past_capture: writes around what captures the host's descriptor, if something does.
+        past_capture: bypasses the capture of the host's file descriptor, if there is one.
         forked: takes what forked children of cells print.
     """
 
@@ -78,7 +78,7 @@ class CellStream(OutStream):
         self._threads = threads
         self._echoes = echoes
         self._written = 0  # how often cells wrote
-        self._sent = 0  # that value at the last flush whose end was seen
+        self._sent = 0  # the value of _written at the last flush that was seen to end
         self._line_ended = False
         self._sent_at = 0.0
         self._timer: Any = None
@@ -87,12 +87,15 @@ class CellStream(OutStream):
         self._copy: DescriptorCopy | None = None
 
     def __del__(self) -> None:
-        """Leave the host's stream open. Upstream: a file closes itself when it is collected."""
+        """Leave the host's stream open.
+
+        Upstream: a file object closes itself when it is garbage-collected.
+        """
 
     def write(self, string: str) -> int | None:
         """Write to the client of the cell that prints, else to the host.
 
-        Upstream does the same for a cell. It is written out here, because each call counts in
+        Upstream does the same for a cell. Its code is repeated here because each call counts in
         a cell that prints a lot.
         """
         if not isinstance(string, str):
@@ -108,7 +111,7 @@ class CellStream(OutStream):
         return self.write_for(parent, string)
 
     def write_for(self, parent: Mapping[str, Any], string: str) -> int:
-        """Write to the client whose request has the header ``parent``. Any thread."""
+        """Write to the client whose request has the header ``parent``, on any thread."""
         with self._buffer_lock:
             if parent is not self._writer:
                 self._writer, self._buffer_key = parent, frozenset(parent.items())
@@ -120,7 +123,7 @@ class CellStream(OutStream):
         return len(string)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write each; also when the kernel has gone, unlike upstream."""
+        """Write each line; unlike upstream, also after the kernel has stopped."""
         for line in lines:
             self.write(line)
 
@@ -132,7 +135,7 @@ class CellStream(OutStream):
         return self.write_for(parent, string)
 
     def _sent_to_parent(self, string: str) -> bool:
-        """Whether this is a forked child of a cell, whose parent has taken what it prints."""
+        """Send to the parent if this is a forked child of a cell; return whether it was sent."""
         if self.forked is None or self.pub_thread is None or os.getpid() == self._master_pid:
             return False
         header = self._threads.parent()
@@ -149,9 +152,9 @@ class CellStream(OutStream):
         return self._threads.parent() if self._is_here() else None
 
     def show(self, string: str) -> None:
-        """Show in the host's console what a client is sent, if that is wished."""
+        """Echo to the host's console what a client is sent, if ``kernel.echo`` is set."""
         if self._echoes:
-            with suppress(Exception):  # A broken console is no fault of the cell's.
+            with suppress(Exception):  # A broken console is not the cell's fault.
                 self._write_host(string)
 
     def _write_host(self, string: str) -> int:
@@ -176,7 +179,7 @@ class CellStream(OutStream):
         request_header.set(extract_header(parent))
 
     def flush(self) -> None:
-        """Send what cells wrote, or flush the host's stream, each for its own."""
+        """Send what cells wrote, for a cell or a kernel thread; else flush the host's stream."""
         if self._parent() is not None or is_service_thread():
             self.send()
         else:
@@ -185,14 +188,14 @@ class CellStream(OutStream):
     def flush_host(self) -> None:
         """Flush the host's stream, which may belong to its main thread."""
         if self.host is not None:
-            with suppress(OSError, ValueError):  # A console that is gone keeps no kernel down.
+            with suppress(OSError, ValueError):  # A closed console must not stop the kernel.
                 getattr(self.host, "flush", lambda: None)()
 
     def send(self) -> None:
         """Send what cells wrote.
 
-        Original: waits for the sending thread even if there is nothing, four times a cell. That
-        is a third of a short cell's time.
+        Upstream: waits for the IOPub thread even if there is nothing to send, four times a cell.
+        That is a third of a short cell's time.
         """
         written = self._written
         if written != self._sent:
@@ -200,17 +203,20 @@ class CellStream(OutStream):
                 self.pub_thread.schedule(self._flush)
             else:
                 super().flush()
-            # Not before: another thread, or this one behind an interrupt, would go on too early.
+            # Not before: another thread, or this one after an interrupt, would go on too early.
             self._sent = written
 
     def _schedule_flush(self) -> None:
-        """Original: the sending thread wakes up a while later, whatever runs then."""
+        """Flush an undisturbed cell's output now, at the end of a line, or set a timer for it.
+
+        Upstream: the IOPub thread wakes up a while later, whatever runs then.
+        """
         if not self.pub_thread.is_waited_for:
             super()._schedule_flush()
         elif self._line_ended and monotonic() - self._sent_at > _PACE:
             self.pub_thread.schedule(self._flush)
         elif not self._flush_pending:
-            # Should nothing more be written, it is to be seen all the same.
+            # If nothing more is written, the text must be shown nevertheless.
             self._flush_pending = True
             self.pub_thread.schedule(self._start_timer)
 
@@ -218,7 +224,7 @@ class CellStream(OutStream):
         self._timer = self._io_loop.call_later(self.flush_interval, self._flush)
 
     def _flush(self) -> None:
-        """Original; and no timer is left that would do it again."""
+        """Do what upstream does, and remove the timer that would do it again."""
         timer, self._timer = self._timer, None
         if timer is not None:
             self._io_loop.remove_timeout(timer)
@@ -226,7 +232,7 @@ class CellStream(OutStream):
         super()._flush()
 
     def close(self) -> None:
-        """Flush, for a cell: its output must not be lost for ever. The host closes its own."""
+        """Flush for a cell, whose later output must not be lost; else close the host's stream."""
         if self._parent() is not None:
             self.send()
         elif self.host is not None:
@@ -234,20 +240,23 @@ class CellStream(OutStream):
 
     @property
     def closed(self) -> bool:
-        """Never, for a cell; see :meth:`close`."""
+        """Whether the host's stream is closed; always False for a cell, see :meth:`close`."""
         return self._parent() is None and bool(getattr(self.host, "closed", False))
 
     def release(self) -> None:
-        """Let go of the kernel; from now on everything is the host's."""
+        """Release the kernel; from now on all text is the host's."""
         super().close()
         self._let_go_of_copy()
         self.session = self._io_loop = self.forked = None
 
     def fileno(self) -> int:
-        """The host's descriptor; for a cell a copy of it, as upstream.
+        """The host's file descriptor; for a cell a copy of it, as upstream.
 
         So a cell that redirects or closes the descriptor of its ``sys.stdout`` leaves the host's
-        alone. Raises UnsupportedOperation where the host has none.
+        alone.
+
+        Raises:
+            UnsupportedOperation: the host's stream has no file descriptor.
         """
         if self._parent() is None:
             return self._host_fileno()
@@ -271,7 +280,7 @@ class CellStream(OutStream):
 
     @property
     def buffer(self) -> Any:
-        """For bytes: to the client of the cell that asks, else the host's own."""
+        """The stream for bytes: for a cell one that writes to its client, else the host's."""
         if self._parent() is None:
             return self.host.buffer
         return self._client_buffer
@@ -281,8 +290,8 @@ class CellStream(OutStream):
         return _ClientBuffer(self)
 
     def __getattr__(self, name: str) -> Any:
-        # An application may expect more of its stream than Jupyter's has. A cell may not: what
-        # it changes there would stay changed, such as the encoding.
+        # An application may use attributes of its stream that Jupyter's stream lacks. A cell may
+        # not: what it changes in the host's stream, such as the encoding, would stay changed.
         if name.startswith("_") or "host" not in self.__dict__ or self._parent() is not None:
             message = f"{type(self).__name__!r} object has no attribute {name!r}"
             raise AttributeError(message)
@@ -290,24 +299,24 @@ class CellStream(OutStream):
 
     @contextmanager
     def in_front_of(self, found: Any) -> Iterator[None]:
-        """A step of the session runs, and ``found`` is what the host has in ``sys``."""
+        """Forward to ``found``, the host's stream in ``sys``, while a step of the session runs."""
         outer, self.host = self.host, found
         try:
             yield
         finally:
-            self.send()  # nobody else does, where it is not sys's
+            self.send()  # nothing else does if ``sys`` has another stream
             self.host = outer
 
 
 def flush_replaced(streams: Iterable[CellStream], parent: Mapping[str, Any]) -> None:
-    """Flush what a cell has put in place of its streams: a buffer of its own above ours, say.
+    """Flush what a cell has put in place of its streams, such as a buffer around them.
 
-    A stock kernel does so behind each cell. What fails there is the cell's affair.
+    A stock kernel does so after each cell. An error there is the cell's own problem.
     """
     for stream in streams:
         found: Any = getattr(sys, stream.name, None)
         if found is not stream:
-            token = request_header.set(parent)  # it is not, around a callback
+            token = request_header.set(parent)  # it is not set around a callback
             with suppress(Exception):
                 found.flush()
             request_header.reset(token)
@@ -323,7 +332,7 @@ class _ClientBuffer(io.BufferedIOBase):
         self.mode = "wb"
 
     def __del__(self) -> None:
-        """Stay open, see the class."""
+        """Stay open; see the class."""
 
     def writable(self) -> bool:
         return True

@@ -1,11 +1,11 @@
 """matplotlib's figures under the cell that draws them, unless the host draws by itself.
 
-The host's matplotlib may be older than what our side has of IPython and matplotlib-inline, which
-both dropped what it needs: IPython 9.16 the table ``backend2gui``, that every matplotlib below
-3.9 imports when it finds a shell, and matplotlib-inline 0.2 calls ``RcParams._get``, which came
-with 3.7. Both are supplied here, where they are missing. Rejected: our own matplotlib in front
-of the host's, for it would meet the host's numpy; and a backend of ours, for ``get_backend()``
-and ``%matplotlib inline`` name the one that everybody knows.
+The host's matplotlib may be too old for the kernel's IPython and matplotlib-inline: IPython 9.16
+dropped the table ``backend2gui``, which every matplotlib below 3.9 imports when it finds a
+shell, and matplotlib-inline 0.2 calls ``RcParams._get``, which came with matplotlib 3.7. Both
+are supplied here where they are missing. Rejected: the kernel's own matplotlib in front of the
+host's, because it would meet the host's numpy; and a backend of hostkernel's own, because
+``get_backend()`` and ``%matplotlib inline`` name the one that everybody knows.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ _TABLE = "backend2gui"
 
 
 class InlinePlots(MetaPathFinder):
-    """A step of a cell runs: a first import of matplotlib chooses the inline backend.
+    """Has a first import of matplotlib in a step of a cell choose the inline backend.
 
-    A host that has imported it has chosen by itself. matplotlib reads the variable once. An older
-    one gets ``_get`` when the backend is looked for, which calls it only then. Each step enters
-    one of these, so it does as little as it can.
+    A host that has imported matplotlib has chosen already. matplotlib reads the variable once. A
+    matplotlib below 3.7 gets ``_get`` when the backend is looked for: only its import calls it.
+    Each step enters one of these objects, so it does as little as it can.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class InlinePlots(MetaPathFinder):
         if not self._watches:
             return
         sys.meta_path.insert(0, self)
-        # In the environment, as upstream has it: a child of the cell finds it too.
+        # In the environment, as upstream: a child of the cell finds it too.
         if "matplotlib" not in sys.modules and _VARIABLE not in os.environ:
             os.environ[_VARIABLE] = _BACKEND
             self._chose = True
@@ -66,7 +66,10 @@ class InlinePlots(MetaPathFinder):
             restore_environment({_VARIABLE: None})
 
     def find_spec(self, name: str, *_: object) -> None:
-        """Called by Python for each import. Finds no module."""
+        """Supply ``_get`` when the inline backend is imported; find no module.
+
+        Python calls this for each import.
+        """
         if name == _MODULE and self._given is None:
             with suppress(ImportError):
                 import matplotlib
@@ -78,7 +81,7 @@ class InlinePlots(MetaPathFinder):
 
 @contextmanager
 def gui_table() -> Iterator[None]:
-    """A kernel runs: a matplotlib below 3.9 finds the table that IPython has dropped."""
+    """Supply the table that IPython has dropped to a matplotlib below 3.9 while a kernel runs."""
     if hasattr(pylabtools, _TABLE):
         yield
         return
@@ -92,17 +95,17 @@ def gui_table() -> Iterator[None]:
 
 
 def connect_plots(shell: HostShell) -> None:
-    """A fresh shell: it shows the figures, if an earlier one in this process did."""
+    """Have a new shell show the figures, if an earlier one in this process did."""
     inline = sys.modules.get(_MODULE)
     if inline is not None:
         inline.configure_inline_support(shell, sys.modules["matplotlib"].get_backend())
 
 
 def disconnect_plots() -> None:
-    """A shell ends: let go of it."""
+    """Have matplotlib-inline release the shell that ends."""
     inline = sys.modules.get(_MODULE)
     if inline is not None and inline.InlineBackend.initialized():
         inline.InlineBackend.instance().shell = None
-        # Or the next shell would be left without formats for figures.
+        # Otherwise the next shell would have no formats for figures.
         inline.configure_inline_support.current_backend = "unset"
         inline.InlineBackend.clear_instance()

@@ -1,4 +1,4 @@
-"""What IPython's script magics (``%%bash`` and its like) leave in the process, and its end."""
+"""The cleanup of what IPython's script magics, such as ``%%bash``, leave in the process."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _LOOK = 0.002
 def end_scripts(shell: InteractiveShell) -> None:
     """End the scripts in the background and the thread that started them.
 
-    A stock kernel leaves both to the end of its process.
+    A stock kernel leaves both running until its process ends.
     """
     magics: Any = shell.magics_manager.registry.get("ScriptMagics")
     if magics is None:
         return
     magics.kill_bg_processes()
-    # Made by the first script, it has registered itself then, outside of any recording.
+    # It registered itself when the first script made it, outside of any recording.
     atexit.unregister(magics.kill_bg_processes)
     if magics.event_loop is None:
         return

@@ -1,4 +1,4 @@
-"""The shell's side of scripts: which cell is one, how it runs, and what is said of its end."""
+"""The shell's side of scripts: which cell is a script, how it runs, how its end is reported."""
 
 from __future__ import annotations
 
@@ -24,14 +24,17 @@ class ScriptShell(ZMQInteractiveShell):
     """A shell whose next cell may be a script."""
 
     asked_script: Script | None = None
-    """The script that the next cell is, for that cell to take."""
-    _script: Script | None = None  # whose code runs next
+    """The script to run as the next cell, which takes it."""
+    _script: Script | None = None  # the script whose code runs next
     # Upstream: missing until the first error has been shown, which an interrupt may prevent.
     _last_traceback: list[str] | None = None
-    _shown: tuple[BaseException | None, list[str]] = (None, [])  # in the cell that runs
+    _shown: tuple[BaseException | None, list[str]] = (None, [])  # last in the running cell
 
     def should_run_async(self, raw_cell: str, **kwargs: Any) -> bool:
-        """Upstream: compiles the cell to see; a script is compiled once, under its own name."""
+        """Return True for a script file, which is compiled once, under its own name.
+
+        Upstream: compiles the cell to find out.
+        """
         if self.asked_script is not None and self.asked_script.file is not None:
             return True
         return bool(super().should_run_async(raw_cell, **kwargs))
@@ -39,7 +42,7 @@ class ScriptShell(ZMQInteractiveShell):
     def run_asked(
         self, raw_cell: str, *args: Any, **kwargs: Any
     ) -> tuple[Script | None, Coroutine[Any, Any, ExecutionResult]]:
-        """Take the script that was asked for; and the coroutine that runs it, or the cell."""
+        """Take the script that was asked for; return it, and the coroutine that runs the cell."""
         script, self.asked_script = self.asked_script, None
         return script, self._run_prepared(script, raw_cell, *args, **kwargs)
 
@@ -50,7 +53,7 @@ class ScriptShell(ZMQInteractiveShell):
             kwargs.update(script.prepare(raw_cell, kwargs.get("transformed_cell")))
         self._script = script
         try:
-            # Not this class's: HostShell overrides it, and is the one who calls.
+            # Upstream's, not HostShell's override, which is what calls this method.
             return await super().run_cell_async(raw_cell, *args, **kwargs)
         finally:
             self._script = None
@@ -58,11 +61,11 @@ class ScriptShell(ZMQInteractiveShell):
     async def run_code(
         self, code_obj: CodeType, result: ExecutionResult | None = None, *, async_: bool = False
     ) -> bool:
-        """Run code of a cell, or the script; True where it failed.
+        """Run code of a cell, or the script; return whether it failed.
 
         Upstream: reports SystemExit as an error, and shows each error as a cell's.
         """
-        script, self._script = self._script, None  # What it runs by the shell is its own matter.
+        script, self._script = self._script, None  # Code it runs through the shell is a cell's.
         if script is None:
             return bool(await super().run_code(code_obj, result, async_=async_))
         try:
@@ -78,7 +81,7 @@ class ScriptShell(ZMQInteractiveShell):
     ) -> bool:
         if isinstance(error, SystemExit):
             if not (status := exit_status(error)):
-                return True  # without an error: what is left of it is not run
+                return True  # without an error: the rest of the code is not run
             error = SystemExit(status)
             self._last_traceback, self._shown = [], (error, [])
         elif script.is_python:

@@ -1,4 +1,4 @@
-"""A script that a client sends: Python's own rules for it, in the cells' namespace.
+"""A script that a client sends: it runs by Python's own rules, in the cells' namespace.
 
 An execute_request whose metadata holds ``{"hostkernel": {"argv": [...], "file": ...,
 "folder": ...}}`` runs as ``python FILE ARGS`` would run it: its arguments are ``sys.argv``, its
@@ -27,12 +27,12 @@ _NOTHING = "pass\n"  # what IPython compiles where the script is compiled here
 
 
 class Script:
-    """One run of a script. On the kernel's thread.
+    """One run of a script, on the kernel's thread.
 
     Args:
-        argv: what it finds as ``sys.argv``.
-        file: its absolute path, or a name such as ``<stdin>``; None for a cell.
-        folder: first on ``sys.path`` while it runs, None for no folder.
+        argv: the script's ``sys.argv``.
+        file: the script's absolute path, or a name such as ``<stdin>``; None for a cell.
+        folder: first on ``sys.path`` while the script runs, None for no folder.
     """
 
     def __init__(self, argv: list[str], file: str | None, folder: str | None) -> None:
@@ -44,7 +44,7 @@ class Script:
 
     @classmethod
     def asked_for(cls, request: Mapping[str, Any]) -> Script | None:
-        """The script that an execute_request asks for, None where it asks for a cell."""
+        """The script that an execute_request asks for, None if it asks for a cell."""
         match request.get("metadata"):
             case {"hostkernel": {"argv": [*argv], **more}} if all(map(_is_text, argv)):
                 file, folder = more.get("file"), more.get("folder")
@@ -53,13 +53,13 @@ class Script:
 
     @property
     def is_python(self) -> bool:
-        """Whether it runs, and fails, as Python runs a file; else as IPython runs a cell."""
+        """Whether the script runs, and fails, as a file in Python; else as a cell in IPython."""
         return self._compile is not None
 
     def prepare(self, source: str, transformed: str | None) -> dict[str, Any]:
-        """Choose how to run ``source``; the arguments for IPython's ``run_cell_async``.
+        """Choose how to run ``source``; return arguments for IPython's ``run_cell_async``.
 
-        A file that is no valid Python runs as a cell if IPython's syntax makes it valid: magics,
+        A file that is not valid Python runs as a cell if IPython's syntax makes it valid: magics,
         ``!command``, top-level ``await``.
         """
         if self.file is None:
@@ -73,13 +73,13 @@ class Script:
             if transformed is not None and _is_a_cell(transformed):
                 return {}
         except (ValueError, OverflowError, MemoryError, RecursionError):
-            pass  # Raised again, and shown, when it runs.
+            pass  # Raised again, and shown, when the script runs.
         self._compile = lambda: self._code or _compiled(source, file)
         return {"transformed_cell": _NOTHING, "preprocessing_exc_tuple": None}
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """A step of it runs: ``sys.argv`` and ``sys.path`` are its own, and the host's after."""
+        """Set the script's ``sys.argv`` and ``sys.path`` for a step, then restore the host's."""
         before, sys.argv = getattr(sys, "argv", None), self._argv
         if self._folder is not None and not sys.flags.safe_path:
             sys.path.insert(0, self._folder)
@@ -99,7 +99,7 @@ class Script:
         *,
         is_async: bool,
     ) -> None:
-        """Run it, or ``cell`` where it runs as a cell. What it raises comes out."""
+        """Run the script, or ``cell`` if it runs as a cell; let all that it raises propagate."""
         if self._compile is not None:
             with self._own_names(global_names):
                 exec(self._compile(), global_names)
@@ -125,7 +125,7 @@ class Script:
 
 
 def exit_status(end: SystemExit) -> int:
-    """The exit status that Python ends with; a message is printed to stderr."""
+    """Return the exit status that Python would end with; print an exit message to stderr."""
     if end.code is None:
         return 0
     if isinstance(end.code, int):
@@ -136,7 +136,7 @@ def exit_status(end: SystemExit) -> int:
 
 
 def as_python_shows(error: BaseException) -> list[str]:
-    """The lines that Python prints of an uncaught error, without frames of ours."""
+    """The lines that Python prints for an uncaught error, without this package's frames."""
     hide_ours(error)
     return "".join(traceback.format_exception(error)).splitlines()
 
@@ -154,7 +154,7 @@ def _is_a_cell(transformed: str) -> bool:
 
 
 def _leave(code: object = None) -> NoReturn:
-    # The cells' exit() asks for the kernel's end; a script's ends the script.
+    # exit() in a cell asks the kernel to end; exit() in a script ends the script.
     raise SystemExit(code)
 
 

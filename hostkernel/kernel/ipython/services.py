@@ -1,4 +1,4 @@
-"""What the shell and the kernel need of whoever runs them."""
+"""What the shell and the kernel need from the embedding that runs them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ __all__ = ["Owner"]
 
 
 class Owner(Protocol):
-    """What the kernel needs of its manager, on the kernel's thread if nothing else is said."""
+    """The embedding as the kernel and the shell see it.
+
+    Used on the kernel's thread where nothing else is stated.
+    """
 
     forks: Forks
     host: Host
@@ -41,33 +44,33 @@ class Owner(Protocol):
         """The kernel that speaks to clients."""
 
     def surroundings(self, parent: dict[str, Any]) -> AbstractContextManager[None]:
-        """To be entered for a step of a cell whose request has the header ``parent``."""
+        """Make the context for a step of a cell whose request has the header ``parent``."""
 
     def wakeup_aside(self) -> AbstractContextManager[None]:
-        """To be entered where a cell runs a loop of its own, such as trio's."""
+        """Make the context in which a cell runs its own event loop, such as trio's."""
 
     def shutdown_requested(self, *, restart: bool) -> None:
-        """A client asked the kernel to shut down, or to restart. Control thread."""
+        """Handle a client's request to shut down or restart, on the control thread."""
 
     def exit_requested(self) -> None:
-        """A cell called ``exit()`` or ``quit()``."""
+        """Handle a cell's call of ``exit()`` or ``quit()``."""
 
     def request(self, action: str, *, exit_host: bool) -> None:
-        """``hostkernel stop`` and its like ask for something. Control thread."""
+        """Handle a request of ``hostkernel stop`` and similar commands, on the control thread."""
 
     @property
     def title(self) -> str | None:
-        """What was open when it was last looked at. Any thread."""
+        """What was open at the last :meth:`look_at_title`. Any thread."""
 
     def look_at_title(self) -> None:
-        """Note what is open now."""
+        """Note what is open in the host now."""
 
     @property
     def is_overdue(self) -> bool:
         """Whether the host was asked for a turn a while ago and gave none. Any thread."""
 
     def look_after_turns(self) -> None:
-        """Revive what asks the host for turns, should it have died. Any thread."""
+        """Revive what asks the host for turns, if it has died. Any thread."""
 
     async def fresh_turn(self) -> None:
         """Wait for a turn of the host's loop in which no request has been served."""

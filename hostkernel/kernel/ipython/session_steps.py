@@ -1,4 +1,4 @@
-"""The steps of the session that are no requests: callbacks and tasks of cells, and their errors."""
+"""Steps of the session that are not requests: cells' callbacks and tasks, and their errors."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ __all__ = ["SessionSteps"]
 
 
 class SessionSteps(Session):
-    """Used on the kernel's thread.
+    """The session as its event loop sees it, on the kernel's thread.
 
     Args:
-        owner: whose session it is.
-        tasks: those that cells started.
+        owner: the embedding of the session.
+        tasks: the tasks that cells started.
     """
 
     def __init__(self, owner: Owner, tasks: CellTasks) -> None:
@@ -36,11 +36,11 @@ class SessionSteps(Session):
 
     @property
     def inside(self) -> bool:  # type: ignore[override]
-        """Whether a step runs."""
+        """Whether a step of the session runs."""
         return self._owner is not None and self._owner.names.inside
 
     def end(self) -> None:
-        """The kernel stops: what cells have left behind is the host's from now on."""
+        """Leave to the host what cells have left behind, because the kernel stops."""
         self._owner = None
 
     def callback(self, handle: asyncio.Handle) -> AbstractContextManager[None] | None:
@@ -78,5 +78,5 @@ class SessionSteps(Session):
 
 
 def _context(handle: Any) -> Mapping[Any, Any]:
-    # Private; a loop that is not asyncio's has handles without it.
+    # A private attribute; handles of a loop that is not asyncio's lack it.
     return getattr(handle, "_context", {})

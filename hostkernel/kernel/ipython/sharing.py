@@ -1,4 +1,4 @@
-"""Who holds the kernel for a notebook, and telling whoever comes second.
+"""The kernel managers that hold the kernel, and which client to tell that it shares the kernel.
 
 Notebooks on one kernel share every name, and a restart is a restart for all: nothing in a
 client shows that.
@@ -31,9 +31,9 @@ class Holder:
 
     Attributes:
         id: the manager's own id for this kernel.
-        pid: its process.
+        pid: the id of the manager's process.
         started: start time of that process, in the unit of :mod:`hostkernel.processes`.
-        machine: where ``pid`` means something.
+        machine: the machine on which ``pid`` is valid.
     """
 
     id: str
@@ -42,10 +42,10 @@ class Holder:
     machine: str
 
     def __post_init__(self) -> None:
-        """Check what came in a message.
+        """Check the fields, which came in a message.
 
         Raises:
-            TypeError: a field has another type.
+            TypeError: a field has the wrong type.
         """
         for name, kind in _KINDS.items():
             if not isinstance(found := getattr(self, name), kind):
@@ -54,12 +54,12 @@ class Holder:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it may still hold the kernel; one that crashed has never said good-bye."""
+        """Whether the manager may still hold the kernel; one that crashed has not detached."""
         return self.machine != processes.machine() or processes.alive(self.pid, self.started)
 
 
 class Sharing:
-    """The holders of the moment. Any thread."""
+    """The current holders of the kernel. Any thread."""
 
     def __init__(self) -> None:
         self._holders: dict[str, Holder] = {}
@@ -68,12 +68,12 @@ class Sharing:
 
     @property
     def holders(self) -> int:
-        """How many hold the kernel."""
+        """How many managers hold the kernel."""
         self._holders = {name: each for name, each in self._holders.items() if each.is_alive}
         return len(self._holders)
 
     def attach(self, content: Mapping[str, Any]) -> None:
-        """A manager attaches itself; if it is not the first, its client is to be told."""
+        """Add a manager; if others hold the kernel, its client has to be told."""
         holder = Holder(**content)
         self._holders.pop(holder.id, None)
         if self.holders:
@@ -81,14 +81,14 @@ class Sharing:
         self._holders[holder.id] = holder
 
     def detach(self, content: Mapping[str, Any]) -> None:
-        """A manager lets go of the kernel."""
+        """Remove a manager, which has released the kernel."""
         self._holders.pop(Holder(**content).id, None)
 
     def is_news(self, header: Mapping[str, Any]) -> bool:
-        """Whether the client that sent ``header`` has to be told now, once, that it shares.
+        """Whether to tell the client that sent ``header`` now, once, that it shares the kernel.
 
         A client is known by its session, and a manager does not know its clients' sessions: the
-        first new one after the manager attached itself is taken for it.
+        first new session after the manager attached itself is taken for its client's.
         """
         session = str(header.get("session"))
         if session in self._known:

@@ -1,7 +1,7 @@
-"""ipykernel's shell with every step overridden that would harm a host.
+"""ipykernel's shell, with every method overridden that would harm a host.
 
-Each override says what the original does; a test compares the originals with what was read
-when this was written, so that an upgrade that changes them is noticed.
+Each override says what upstream does. A test compares upstream's methods with those that were
+read when this was written, so that an upgrade that changes them is noticed.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ class HostDisplayFormatter(DisplayFormatter):
     """Makes the representations of a result."""
 
     def format(self, obj: Any, *args: Any, **kwargs: Any) -> Any:
-        """Give ``repr()`` alone for an object that lies about its class, which fails upstream.
+        """Return ``repr()`` alone for an object that lies about its class.
 
-        Some C++ bindings answer every attribute, ``__class__`` included.
+        Upstream: fails for it. Some C++ bindings answer every attribute, ``__class__`` included.
         """
         if _has_class(obj):
             return super().format(obj, *args, **kwargs)
@@ -86,9 +86,9 @@ def _has_class(obj: Any) -> bool:
 
 
 def _with_text(error: Error) -> Error | Exception:
-    """``error``, or one of the same name if it cannot be shown as text.
+    """Return ``error``, or an error of the same name if ``str(error)`` fails.
 
-    Such as what ``%%bash`` raises for a script whose exit status nobody knows yet.
+    ``%%bash`` raises such an error for a script whose exit status is not known yet.
     """
     try:
         str(error)
@@ -102,14 +102,14 @@ class HostDisplayHook(ZMQShellDisplayHook):
     """Publishes results."""
 
     def __call__(self, result: Any = None) -> None:
-        """Publish it, unless the host's own thread displays it while a cell runs."""
+        """Publish a cell's result; leave a result of the host's own code to the host's hook."""
         if self.shell.descends_from_cell:
             super().__call__(result)
         else:
             self.shell.kernel.owner.names.of_host("sys.displayhook")(result)
 
     def write_format_data(self, format_dict: dict[str, Any], md_dict: Any = None) -> None:
-        """Original; and the host's console shows it, if that is wished."""
+        """Do what upstream does, and echo to the host's console if ``kernel.echo`` is set."""
         super().write_format_data(format_dict, md_dict)
         text = format_dict.get("text/plain")
         if text is not None:
@@ -120,7 +120,7 @@ class HostDisplayPublisher(ZMQDisplayPublisher):
     """Publishes what cells display."""
 
     def publish(self, data: dict[str, Any], *args: Any, **kwargs: Any) -> None:
-        """Original; and the host's console shows it, if that is wished."""
+        """Do what upstream does, and echo to the host's console if ``kernel.echo`` is set."""
         super().publish(data, *args, **kwargs)
         if "text/plain" in data:
             self.shell.show(f"{data['text/plain']}\n")
@@ -130,8 +130,8 @@ class HostDisplayPublisher(ZMQDisplayPublisher):
 class HostShell(ScriptShell):
     """The shell that runs cells."""
 
-    _transformed: dict[str, str] | None = None  # the source of what is about to run, in Python
-    _awaits: dict[str, bool] | None = None  # and whether it awaits something
+    _transformed: dict[str, str] | None = None  # the next cell: source to plain Python
+    _awaits: dict[str, bool] | None = None  # plain Python to whether it awaits
 
     displayhook_class = Type(HostDisplayHook)
     display_pub_class = Type(HostDisplayPublisher)
@@ -148,36 +148,39 @@ class HostShell(ScriptShell):
 
     @classmethod
     def initialized(cls) -> bool:
-        """Whether there is one. Anybody else is answered by :func:`only_for_session`."""
+        """Whether a shell exists.
+
+        :func:`shell_for_session_only` answers callers of ``InteractiveShell.initialized``.
+        """
         return getattr(cls, "_instance", None) is not None
 
     @property
     def descends_from_cell(self) -> bool:
-        """Whether the caller is a cell, or something that one started."""
+        """Whether the caller is a cell, or something that a cell started."""
         return self._owner.threads.parent() is not None
 
     def prepare_user_module(self, user_module: Any = None, user_ns: Any = None) -> Any:
-        """Make the module of the cells, which finds the names of the host's script too."""
+        """Make the module of the cells, which also finds the names of the host's script."""
         if user_module is None and user_ns is None:
             user_module = CellsMain(partial(self._owner.names.of_host, "sys.modules.__main__"))
         return super().prepare_user_module(user_module, user_ns)
 
     def init_builtins(self) -> None:
-        """Leave the host's ``exit`` and ``quit``. Upstream hides them while a cell runs."""
+        """Leave the host's ``exit`` and ``quit``, which upstream hides while a cell runs."""
         super().init_builtins()
         for name in ("exit", "quit"):
             self.builtin_trap.auto_builtins.pop(name, None)
 
     def init_display_formatter(self) -> None:
-        """As upstream, with a formatter that no object can make fail."""
+        """Do what upstream does, with a formatter that no object can make fail."""
         self.display_formatter = HostDisplayFormatter(parent=self)
         self.configurables.append(self.display_formatter)
 
     def excepthook(self, etype: Any, value: Any, tb: Any) -> None:
-        """Print the error where C code of the host's reports one, as Python does.
+        """Print an error that the host's C code reports, as Python does.
 
-        Upstream: publishes it, also where the cell handles what the host makes of it. An
-        application that collects an operator's error in a stream of its own gets nothing then.
+        Upstream: publishes it, even if the cell handles the error that the host makes of it.
+        An application that collects an operator's error in its own stream then gets nothing.
         """
         if self.descends_from_cell:
             sys.__excepthook__(etype, value, tb)
@@ -185,22 +188,34 @@ class HostShell(ScriptShell):
             self._owner.names.of_host("sys.excepthook")(etype, value, tb)
 
     def init_environment(self) -> None:
-        """Original: sets six environment variables for good; see :meth:`system_piped`."""
+        """Leave the environment alone; see :meth:`system_piped`.
+
+        Upstream: sets six environment variables for good.
+        """
 
     def init_prompts(self) -> None:
-        """Original: sets ``sys.ps1`` to ``ps3``, which says "interactive" to the host."""
+        """Leave ``sys.ps1`` to ``sys.ps3`` alone.
+
+        Upstream: sets them, which tells the host that Python is interactive.
+        """
 
     def init_history(self) -> None:
-        """Original, with a history that does not keep a client waiting."""
+        """Do what upstream does, with a history that does not keep a client waiting."""
         loop = (lambda: self.kernel.io_loop) if self._owner.host.undisturbed else None
         self.history_manager = HostHistory(shell=self, parent=self, cells_loop=loop)
         self.configurables.append(self.history_manager)
 
     def init_sys_modules(self) -> None:
-        """Original: replaces ``sys.modules["__main__"]``, where hosts keep objects of theirs."""
+        """Leave ``sys.modules`` alone.
+
+        Upstream: replaces ``sys.modules["__main__"]``, where hosts keep their own objects.
+        """
 
     def enable_gui(self, gui: str | None = None) -> None:
-        """Original: starts a second GUI loop. Here the host's own loop is it, or none."""
+        """Accept a GUI whose event loop the host runs, or none; refuse all others.
+
+        Upstream: starts a second GUI event loop.
+        """
         host = self._owner.host
         if gui in (None, "none") or gui in host.gui:
             self.active_eventloop = gui
@@ -213,24 +228,35 @@ class HostShell(ScriptShell):
         raise UsageError(message)
 
     def show(self, text: str, stream: int = 0) -> None:
-        """Show it in the host's console, on stdout or 1 for stderr, if that is wished."""
+        """Echo to the host's console if ``kernel.echo`` is set.
+
+        Args:
+            text: what to show.
+            stream: 0 for stdout, 1 for stderr.
+        """
         if self._owner.streams:
             self._owner.streams[stream].show(text)
 
     def showtraceback(self, exc_tuple: Any = None, *args: Any, **kwargs: Any) -> None:
-        """Upstream: also shows the frames of this package."""
+        """Show an error without this package's frames; in a forked child, end the child.
+
+        Upstream: also shows the frames of this package.
+        """
         error = sys.exc_info()[1] if exc_tuple is None else exc_tuple[1]
         self._owner.forks.leave_child(error)
         hide_ours(error)
         super().showtraceback(exc_tuple, *args, **kwargs)
 
     def _get_exc_info(self, exc_tuple: Any = None) -> Any:
-        """Upstream: sets ``sys.last_value`` and the like, for good."""
+        """Do what upstream does, and record its changes so that a stop or restart undoes them.
+
+        Upstream: sets ``sys.last_value`` and the like for good.
+        """
         with self._owner.residue.last_error.changes():
             return super()._get_exc_info(exc_tuple)
 
     def _showtraceback(self, etype: Any, evalue: Any, stb: list[str]) -> None:
-        """Original; and the host's console shows it, if that is wished."""
+        """Do what upstream does, and echo to the host's console if ``kernel.echo`` is set."""
         super()._showtraceback(etype, _with_text(evalue), stb)
         self._shown = evalue, stb
         self.show("\n".join([*stb, ""]), 1)
@@ -238,7 +264,10 @@ class HostShell(ScriptShell):
     def _format_exception_for_storage(
         self, exception: BaseException, *args: Any, **kwargs: Any
     ) -> dict[str, Any]:
-        """Original: renders for the history what has just been rendered, before it answers."""
+        """Return what the history stores of an error, with the traceback that was just shown.
+
+        Upstream: renders the traceback once more, before it replies.
+        """
         shown, traceback = self._shown
         if exception is not shown:
             exception = _with_text(exception)
@@ -251,13 +280,16 @@ class HostShell(ScriptShell):
 
     @observe("exit_now")
     def _update_exit_now(self, change: Mapping[str, Any]) -> None:
-        # Original: stops the main loop, which may be the host's.
+        # Report the request to the owner. Upstream: stops the event loop, which may be the host's.
         if change["new"]:
             self.exit_now = False
             self._owner.exit_requested()
 
     def ask_exit(self) -> None:
-        """Original: tells the client that the kernel is gone. The exit policy decides that."""
+        """Request the exit, and leave the decision to the exit policy.
+
+        Upstream: tells the client that the kernel is gone.
+        """
         self.payload_manager.write_payload({"source": "ask_exit", "keepkernel": True})
         self.exit_now = True
 
@@ -273,11 +305,11 @@ class HostShell(ScriptShell):
     system = system_piped
 
     def expect_cell(self) -> None:
-        """A client's cell is next: ipykernel and IPython ask the same of it, each in turn."""
+        """Prepare for a client's cell: cache what both ipykernel and IPython ask about it."""
         self._transformed, self._awaits = {}, {}
 
     def transform_cell(self, raw_cell: str) -> str:
-        """Original, once for each request."""
+        """Do what upstream does, once for each request."""
         if self._transformed is None:
             return str(super().transform_cell(raw_cell))
         if raw_cell not in self._transformed:
@@ -285,7 +317,7 @@ class HostShell(ScriptShell):
         return self._transformed[raw_cell]
 
     def should_run_async(self, raw_cell: str, **kwargs: Any) -> bool:
-        """Original, which compiles the cell, once for each request."""
+        """Do what upstream does, which compiles the cell, once for each request."""
         source = kwargs.get("transformed_cell")
         if self._awaits is None or source is None or kwargs.get("preprocessing_exc_tuple"):
             return super().should_run_async(raw_cell, **kwargs)
@@ -294,12 +326,15 @@ class HostShell(ScriptShell):
         return self._awaits[source]
 
     def run_cell(self, *args: Any, **kwargs: Any) -> Any:
-        """As upstream; the loop that ``%autoawait`` chooses finds no wakeup descriptor of ours."""
+        """Do what upstream does, with the kernel's wakeup file descriptor set aside.
+
+        The event loop that ``%autoawait`` chooses must not find it.
+        """
         with self._owner.wakeup_aside():
             return super().run_cell(*args, **kwargs)
 
     async def run_cell_async(self, raw_cell: str, *args: Any, **kwargs: Any) -> Any:
-        """Run a cell, each step of it where the host wants it and interruptible."""
+        """Run a cell; each of its steps is interruptible and runs where the host wants it."""
         owner = self._owner
         if not owner.interrupter.here:  # In a subshell, as in a stock kernel.
             return await super().run_cell_async(raw_cell, *args, **kwargs)
@@ -310,7 +345,7 @@ class HostShell(ScriptShell):
         self.kernel.trace_cell()
         within = in_a_cell.set(True)
         if not _is_text(raw_cell):
-            kwargs["store_history"] = False  # the history's thread would end by it
+            kwargs["store_history"] = False  # the text would end the history's thread
         owner.names.reset("builtins.input", "getpass.getpass")  # as upstream, for each cell
         script, coroutine = self.run_asked(raw_cell, *args, **kwargs)
         try:
@@ -326,22 +361,22 @@ class HostShell(ScriptShell):
         return result
 
     def _ended_by(self, error: BaseException, raw_cell: str) -> ExecutionResult:
-        # From IPython's own code around the cell. In a task it would end the whole loop, which
-        # may be the host's.
+        # The error comes from IPython's own code around the cell. If it left the task, it would
+        # end the event loop, which may be the host's.
         result = ExecutionResult(ExecutionInfo(raw_cell, False, False, True, None))
         result.error_in_exec = error
         self.showtraceback(running_compiled_code=True)
         return result
 
     async def run_ast_nodes(self, *args: Any, **kwargs: Any) -> bool:
-        """Original, which runs a cell; a child that the cell has forked ends with it."""
+        """Do what upstream does, which runs a cell; then end this process if the cell forked it."""
         failed: bool = await super().run_ast_nodes(*args, **kwargs)
         self._owner.forks.leave_child()
         return failed
 
     @boundary
     async def run_code(self, code_obj: Any, result: Any = None, **kwargs: Any) -> bool:
-        """Original; and an interrupt that the code swallowed by no wish of its own is shown."""
+        """Do what upstream does, then show an interrupt that the code swallowed unintentionally."""
         failed: bool = await super().run_code(code_obj, result, **kwargs)
         try:
             if not failed:
@@ -360,8 +395,8 @@ class HostShell(ScriptShell):
         """Enter what a step of the user's code needs, whatever kind of request it serves.
 
         Args:
-            coroutine: the cell's, if the step is one of a cell.
-            script: what ``hostkernel exec FILE`` runs, if the step is one of it.
+            coroutine: the cell's coroutine, if the step is one of a cell.
+            script: the script that ``hostkernel exec FILE`` runs, if the step is one of it.
         """
         owner = self._owner
         if not owner.interrupter.here:  # in a subshell, as in a stock kernel
@@ -384,21 +419,21 @@ class HostShell(ScriptShell):
             owner.forks.leave_child(RuntimeError("a forked child awaits in its parent's loop"))
 
     def user_expressions(self, expressions: Any) -> Any:
-        """Evaluate them as a step of the cell that they came with."""
+        """Evaluate the expressions as a step of the cell that they came with."""
         if not expressions:
             return {}
         with self.step():
             return super().user_expressions(expressions)
 
 
-# ipykernel asks for it at each cell, which takes as long as to run a short one.
+# ipykernel asks for the signature at each cell; to compute it takes as long as a short cell.
 HostShell.run_cell_async.__signature__ = inspect.signature(  # type: ignore[attr-defined]
     HostShell.run_cell_async
 )
 
 
 def shell_for_session_only(threads: Threads) -> Patch:
-    """Make ``InteractiveShell.initialized()`` true for what descends from cells, and nobody else.
+    """Make ``InteractiveShell.initialized()`` true for the kernel and its cells only.
 
     The host's own code that asks for a shell, as matplotlib does, must not find itself in a
     notebook because one is connected.

@@ -1,12 +1,12 @@
-"""The kernel's own thread sends its messages by itself.
+"""Sockets with which the kernel's thread sends its messages by itself.
 
-Original: it hands them to two other threads, which take Python's lock from it meanwhile and
-are heard of when it lets go, behind the cell. That was a third of a short cell's time.
+Upstream: ipykernel hands messages to two other threads; they compete for the GIL and send only
+after the cell has released it. That was a third of a short cell's time.
 
-A socket of ZeroMQ's may be used by several threads if a full fence lies between, which a lock
-is (zmq_socket(3), "Thread safety"). One more thing is to be seen to: its descriptor tells of
-an event once, and any use of the socket takes that note away from the thread that waits for it
-(zmq_getsockopt(3), ``ZMQ_FD``).
+Several threads may use a ZeroMQ socket if there is a full fence between their uses, which a lock
+is (zmq_socket(3), "Thread safety"). One more thing needs care: the socket's file descriptor
+signals an event once, and any use of the socket takes that signal from the thread that waits
+for it (zmq_getsockopt(3), ``ZMQ_FD``).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MORE = int(zmq.SNDMORE)
 class SharedSocket(zmq.Socket[bytes]):
     """A socket that several threads use, one at a time."""
 
-    # pyzmq takes what the class does not have for an option of the socket's.
+    # pyzmq takes an attribute that the class does not have for a socket option.
     lock: Any = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -38,22 +38,23 @@ class SharedSocket(zmq.Socket[bytes]):
 
     @property
     def has_news(self) -> bool:
-        """Whether a message waits, of which the thread that reads may not have heard."""
+        """Whether a message waits that the reading thread may not have noticed."""
         with self.lock:
             return not self.closed and bool(self.get(zmq.EVENTS) & zmq.POLLIN)
 
     def get(self, option: int) -> Any:
-        """Original, one thread at a time."""
+        """Do what upstream does, one thread at a time."""
         with self.lock:
             return super().get(option)
 
     def send_multipart(  # type: ignore[override]  # copy and track are among the keywords
         self, msg_parts: Sequence[Any], flags: int = 0, **kwargs: Any
     ) -> Any:
-        """Original, one thread at a time, and it makes a new enum member for each of the parts.
+        """Send a message, one thread at a time.
 
-        A short cell is answered with 28 of them, which are bytes. The original looks at what is
-        not, so that no half of a message is sent.
+        Upstream: makes a new enum member for each part; a short cell is answered with 28 parts,
+        which are bytes. A message with other parts is left to upstream, which checks them first,
+        so that half a message is never sent.
         """
         with self.lock:
             if any(type(part) is not bytes for part in msg_parts):
@@ -63,29 +64,29 @@ class SharedSocket(zmq.Socket[bytes]):
             return self.send(msg_parts[-1], flags, **kwargs)
 
     def recv_multipart(self, *args: Any, **kwargs: Any) -> Any:
-        """Original, one thread at a time."""
+        """Do what upstream does, one thread at a time."""
         with self.lock:
             return super().recv_multipart(*args, **kwargs)
 
     def close(self, linger: int | None = None) -> None:
-        """Original, one thread at a time."""
+        """Do what upstream does, one thread at a time."""
         with self.lock:
             super().close(linger)
 
 
 def read_news(stream: ZMQStream) -> None:
-    """Serve what waits on a stream's shared socket. On the thread of its loop."""
+    """Serve what waits on a stream's shared socket, on the thread of the stream's loop."""
     socket: Any = stream.socket
     if socket is not None and not socket.closed:
-        with socket.lock:  # it polls, too
+        with socket.lock:  # ``flush`` also polls the socket
             stream.flush(zmq.POLLIN)
 
 
 class Replies:
-    """What the kernel's thread sends its replies to, in place of a socket.
+    """Takes the replies of the kernel's thread, in place of a socket.
 
     Args:
-        stream: that of the shell channel, whose socket is shared.
+        stream: the shell channel's stream, whose socket is shared.
         close: called at the end.
     """
 
@@ -95,7 +96,7 @@ class Replies:
         self._socket: Any = stream.socket
 
     def send_multipart(self, *args: Any, **kwargs: Any) -> Any:
-        """As a socket does."""
+        """Send a reply as a socket does, and have the stream's loop serve what waits."""
         tracker = self._socket.send_multipart(*args, **kwargs)
         if self._socket.has_news:
             self._stream.io_loop.add_callback(read_news, self._stream)

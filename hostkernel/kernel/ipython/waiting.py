@@ -1,7 +1,7 @@
-"""Requests that wait for a turn of the host's main thread, and telling so.
+"""Requests that wait for a turn of the host's main thread, and which client to tell so.
 
 While a host is busy by itself (a modal dialog, a long operator) its notebook looks dead. The
-thread that receives requests goes on all the same.
+thread that receives requests continues to run.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 __all__ = ["PATIENCE", "Turns"]
 
 PATIENCE = 3.0  # seconds that a request may wait before its client is told
-_PAUSE = 0.25  # seconds between two looks at who waits
+_PAUSE = 0.25  # least seconds between two checks of the requests that wait
 
 
 class Turns:
-    """Who waits for a turn.
+    """The requests that wait for a turn.
 
     Args:
         tell: called with the header of an execute request that has waited for too long, on the
@@ -41,25 +41,25 @@ class Turns:
         return bool(self._late)
 
     def arrived(self, frame: bytes | None, header: Mapping[str, Any], loop: IOLoop) -> None:
-        """A request has come in.
+        """Note that a request has come in.
 
         Args:
-            frame: its header as it was sent, which no other request has.
-            header: the same, read.
-            loop: that of the calling thread.
+            frame: the request's header as it was sent, which no other request has.
+            header: the same header, decoded.
+            loop: the event loop of the calling thread.
         """
         if frame is not None:
             self._waiting[frame] = (monotonic() + PATIENCE, header)
             self._look_later(loop)
 
     def begun(self, frame: bytes | None) -> None:
-        """A request is being served. On the kernel's thread."""
+        """Note that a request is being served, on the kernel's thread."""
         if frame is not None:
             self._waiting.pop(frame, None)
             self._late.discard(frame)
 
     def _look_later(self, loop: IOLoop) -> None:
-        # One timer for all, not one for each request: it takes Python's lock, while a cell that
+        # One timer for all, not one for each request: a timer takes the GIL, while a cell that
         # must not be disturbed may run.
         if self._is_looking:
             return
@@ -77,7 +77,7 @@ class Turns:
 
     def _is_late(self, frame: bytes, header: Mapping[str, Any]) -> None:
         self._late.add(frame)
-        if frame not in self._waiting:  # Begun between the two lines above.
+        if frame not in self._waiting:  # It has begun since _look checked.
             self._late.discard(frame)
         elif header["msg_type"] == "execute_request":
             self._tell(header)

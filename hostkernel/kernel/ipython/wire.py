@@ -1,7 +1,7 @@
-"""What comes in from clients: which messages are refused, and how much is said of them.
+"""Messages from clients: which ones are refused, and how much is logged about them.
 
-Anybody who reaches the ports may send anything. What is malformed is dropped where it comes in,
-off the host's main thread, and does not fill the host's log.
+Anybody who reaches the ports may send anything. A malformed message is dropped where it comes
+in, off the host's main thread, and does not fill the host's log.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 __all__ = ["HostSession", "Restraint", "asked", "check_history_request", "header_frame"]
 
-_PATTERN_BYTES = 50_000  # the longest that SQLite takes
-_INTEGER = 2**63  # the first that SQLite does not take
-_LATEST = 100  # replies that are remembered; a comm message may overtake a cell, not much else
+_PATTERN_BYTES = 50_000  # the longest pattern that SQLite accepts
+_INTEGER = 2**63  # the first integer that SQLite does not accept
+_LATEST = 100  # replies that are remembered; a comm message may overtake a cell, little else can
 _LONGEST = 1000  # characters of one sentence or traceback in the log
 
 _pack = Session.pack.default_value
@@ -40,13 +40,14 @@ _encoder = json.JSONEncoder(default=json_default, ensure_ascii=False, allow_nan=
 
 
 class _Packed(bytes):
-    """A part of a message that has been packed before."""
+    """A part of a message that is packed already."""
 
 
 def pack(content: object) -> bytes:
-    """Original: fails at half a surrogate pair, which a client's text may well hold.
+    """Encode a part of a message as JSON, half a surrogate pair included.
 
-    And it makes an encoder for each part of a message, of which many are empty.
+    Upstream: fails at half a surrogate pair, which a client's text may well hold. It also makes
+    an encoder for each part of a message, and many parts are empty.
     """
     if type(content) is dict and not content:
         return b"{}"
@@ -54,7 +55,7 @@ def pack(content: object) -> bytes:
         return content
     with suppress(TypeError, ValueError):
         return _encoder.encode(content).encode(errors="surrogateescape")
-    # Out of reach of the error: what is raised from here on must not name it.
+    # Outside of the ``with``: an error from here on must not have the first one as its context.
     with suppress(UnicodeEncodeError):
         cleaned: bytes = _pack(content)
         return cleaned
@@ -62,14 +63,15 @@ def pack(content: object) -> bytes:
 
 
 asked: ContextVar[Sequence[bytes] | None] = ContextVar("asked", default=None)
-"""Who was asked for an answer, by the identities of their connection."""
+"""The connection of the client that was asked for an answer, as its identities."""
 
 
 class HostSession(Session):
-    """Reads and writes messages. Used in all threads of the kernel."""
+    """Reads and writes messages, on all threads of the kernel."""
 
     pack = Callable(pack)
-    # Original: what is larger is not copied, for which pyzmq starts a thread that never ends.
+    # Copy all messages. Upstream: does not copy large ones; for these, pyzmq starts a thread that
+    # never ends.
     copy_threshold = Integer(sys.maxsize)
 
     def __init__(self, **kwargs: Any) -> None:
@@ -80,7 +82,10 @@ class HostSession(Session):
         super().__init__(**kwargs)
 
     def serialize(self, msg: dict[str, Any], ident: Any = None) -> list[bytes]:
-        """Original: packs the header of a request anew with each message that answers it."""
+        """Do what upstream does, but pack the header of a request once.
+
+        Upstream: packs it again for each message that answers the request.
+        """
         if msg["parent_header"] and self.pack is pack:  # a configuration may set another
             msg = msg | {"parent_header": self._packed(msg["parent_header"])}
         parts: list[bytes] = super().serialize(msg, ident)
@@ -90,11 +95,11 @@ class HostSession(Session):
         found, copy, packed = self._parent
         if found is not header or copy != header:
             packed = _Packed(pack(header))
-            self._parent = (header, dict(header), packed)  # at once, for all threads
+            self._parent = (header, dict(header), packed)  # one assignment: atomic for all threads
         return packed
 
     def send(self, stream: Any, kind: Any, *args: Any, **kwargs: Any) -> Any:
-        """Original; and what is answered is noted."""
+        """Do what upstream does, then note the request if the message is its reply."""
         sent = super().send(stream, kind, *args, **kwargs)
         if isinstance(kind, str) and kind.endswith("_reply"):
             self._answered.append(sent["parent_header"].get("msg_id"))
@@ -105,18 +110,18 @@ class HostSession(Session):
         return request["header"]["msg_id"] in self._answered
 
     def _add_digest(self, signature: bytes) -> None:
-        # Original: called before the signature is checked, so that a stranger could wash out
-        # the genuine ones, and send those messages again.
+        # Do nothing; see _remember. Upstream: called before the signature is checked, so an
+        # unauthenticated peer could evict genuine signatures, and send those messages again.
         pass
 
     def deserialize(
         self, msg_list: list[Any], content: bool = True, copy: bool = True
     ) -> dict[str, Any]:
-        """Original; each genuine message is read once, on whichever channels it comes.
+        """Do what upstream does, but accept each genuine message once over all channels.
 
         Raises:
-            ValueError: it was read before, or its signature is wrong.
-            Exception: whatever else is wrong with it.
+            ValueError: the message was read before, or its signature is wrong.
+            Exception: anything else is wrong with the message.
         """
         known = self._latest.take(msg_list)
         if known is not None and not content:
@@ -127,14 +132,17 @@ class HostSession(Session):
         return message
 
     def recv(self, socket: zmq.Socket[Any], *args: Any, **kwargs: Any) -> Any:
-        """Original: takes anybody's answer, also one that was on its way before the question."""
+        """Receive a message; while a client is asked for an answer, drop those of other clients.
+
+        Upstream: takes any client's answer, also one that was sent before the question.
+        """
         who, message = super().recv(socket, *args, **kwargs)
         if asked.get() is not None and who != asked.get():
             return None, None
         return who, message
 
     def read_again(self, frames: Sequence[zmq.Frame]) -> tuple[Any, dict[str, Any]]:
-        """The identities and the content of a message that has been let in."""
+        """The identities and the content of a message that has been accepted."""
         identities, parts = self.feed_identities(frames, copy=False)
         header, parent, metadata, content = (self.unpack(part.bytes) for part in parts[1:5])
         message = {"header": header, "parent_header": parent, "metadata": metadata}
@@ -148,10 +156,10 @@ class HostSession(Session):
             super()._add_digest(signature)
 
     def header(self, frames: Sequence[zmq.Frame]) -> Mapping[str, Any]:
-        """The header of a message as it came in, if the message is genuine and well-formed.
+        """The header of an incoming message, if the message is genuine and well-formed.
 
         Raises:
-            Exception: whatever is wrong with it.
+            Exception: anything is wrong with the message.
         """
         _, parts = self.feed_identities(frames, copy=False)
         message = self.deserialize(parts, content=False, copy=False)
@@ -162,23 +170,23 @@ class HostSession(Session):
             _expect("subshell_id", header["subshell_id"], str)
         for name in ("metadata", "parent_header"):
             _expect(name, message[name], dict)
-        _encoder.encode(header)  # each answer has it, too
+        _encoder.encode(header)  # it must be encodable: each answer contains it
         self._latest.keep(parts, message)
         return header
 
 
 class _Latest(threading.local):
-    """The message whose header a thread has read last: ipykernel reads it once more."""
+    """The message whose header a thread read last, since ipykernel reads the message again."""
 
     _frames: Sequence[object] = ()
     _message: dict[str, Any] | None = None
 
     def keep(self, frames: Sequence[object], message: dict[str, Any]) -> None:
-        """Keep what was read from these frames, which cannot be changed."""
+        """Keep the message that was read from these frames, which are immutable."""
         self._frames, self._message = frames, message
 
     def take(self, frames: Sequence[object]) -> dict[str, Any] | None:
-        """What was read from these very frames, once."""
+        """Return the message that was read from these very frames, once; else None."""
         kept, message = self._frames, self._message
         self._frames, self._message = (), None
         return message if len(frames) == len(kept) and all(map(is_, frames, kept)) else None
@@ -191,7 +199,7 @@ def _expect(name: str, found: object, kind: type) -> None:
 
 
 def header_frame(frames: Sequence[zmq.Frame]) -> bytes | None:
-    """The part of a message that no other has, None where there is none."""
+    """The header of a message as bytes, which no other message has; None if there is none."""
     for place, frame in enumerate(frames[:-2]):
         if frame.bytes == DELIM:
             return bytes(frames[place + 2].bytes)
@@ -199,11 +207,11 @@ def header_frame(frames: Sequence[zmq.Frame]) -> bytes | None:
 
 
 def check_history_request(which: Mapping[str, object]) -> None:
-    """Raise if SQLite would not take it.
+    """Check that SQLite would accept the values of a history request.
 
     Raises:
         ValueError: a number or a pattern is too large.
-        TypeError: it is none.
+        TypeError: a value is not a number, or the pattern is not a string.
     """
     for name, found in which.items():
         if found is None or name == "unique":
@@ -216,11 +224,12 @@ def check_history_request(which: Mapping[str, object]) -> None:
 
 
 class Restraint(logging.Filter):
-    """Keeps short and rare what ipykernel and comm say of messages they cannot serve.
+    """Shortens and limits what ipykernel and comm log about messages they cannot serve.
 
     Args:
-        loggers: names of theirs.
-        count: how much may be said within ``seconds``.
+        loggers: names of the loggers to filter.
+        count: how many records to let through within ``seconds``.
+        seconds: the length of the period that ``count`` is for.
     """
 
     def __init__(self, *loggers: str, count: int = 20, seconds: float = 60.0) -> None:
@@ -236,11 +245,11 @@ class Restraint(logging.Filter):
             self._undo.callback(logger.removeFilter, self)
 
     def close(self) -> None:
-        """Let everything through again."""
+        """Let all records through again."""
         self._undo.close()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether it is said."""
+        """Whether the record is logged."""
         if record.levelno < logging.WARNING:
             return True
         with self._lock:

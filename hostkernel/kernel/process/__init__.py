@@ -1,1 +1,1 @@
-"""What the process has one of, and what a stop puts back: signals, streams, hooks, threads."""
+"""Process-wide state that a stop puts back: signals, streams, hooks, threads."""

@@ -1,4 +1,4 @@
-"""Descriptors 1 and 2, which a cell may close or redirect below Python."""
+"""File descriptors 1 and 2, which a cell may close or redirect below Python."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ _Identity = tuple[int, int, int] | None
 
 
 class DescriptorCopy:
-    """A copy of a descriptor, which a cell may close; its number may be another file's then.
+    """A copy of a file descriptor.
 
-    Raises OSError where there is nothing to copy.
+    A cell may close the copy, and its number may then belong to another file.
+
+    Raises:
+        OSError: the descriptor is not open.
     """
 
     def __init__(self, number: int) -> None:
@@ -23,25 +26,25 @@ class DescriptorCopy:
         self._identity = identity(self.number)
 
     def leads_where(self, number: int) -> bool:
-        """Whether it is intact, and the descriptor ``number`` leads to the same file."""
+        """Whether the copy is intact, and the descriptor ``number`` leads to the same file."""
         return identity(self.number) == self._identity == identity(number)
 
     def put_back(self, number: int) -> None:
-        """Have the descriptor ``number`` lead to the same file again, if the copy is intact."""
+        """Make the descriptor ``number`` lead to the same file again, if the copy is intact."""
         if identity(self.number) == self._identity != identity(number):
             os.dup2(self.number, number)
 
     def close(self) -> None:
-        """Close it, unless it is not ours any more."""
+        """Close the copy, unless its number belongs to another file by now."""
         if identity(self.number) == self._identity:
             os.close(self.number)
 
 
 class StandardDescriptors:
-    """Puts them back where a cell has left them elsewhere. Used on the kernel's thread.
+    """Puts descriptors 1 and 2 back that a cell has changed. Used on the kernel's thread.
 
-    A cell that redirects them on purpose may do so for the cells that follow, so they are put
-    back by a restart or stop. What the host does to them between cells is the host's.
+    A cell that redirects them on purpose may do so for the cells that follow, so only a restart
+    or stop puts them back. What the host does to them between cells is the host's.
     """
 
     def __init__(self) -> None:
@@ -50,7 +53,7 @@ class StandardDescriptors:
         self._changed: set[int] = set()
 
     def cell_begins(self) -> None:
-        """Note where they lead."""
+        """Note where the descriptors lead."""
         for number in _NUMBERS:
             self._before[number] = identity(number)
             if number not in self._changed:
@@ -66,26 +69,26 @@ class StandardDescriptors:
             self._copies[number] = DescriptorCopy(number)
 
     def cell_ended(self) -> None:
-        """Note which of them the cell has changed."""
+        """Note which descriptors the cell has changed."""
         self._changed |= {
             number for number in self._before if identity(number) != self._before[number]
         }
 
     def heal(self) -> None:
-        """Put back what cells have changed."""
+        """Put back the descriptors that cells have changed."""
         for number in self._changed & self._copies.keys():
             self._copies[number].put_back(number)
         self._changed.clear()
 
     def close(self) -> None:
-        """Put back what cells have changed, and forget the host's."""
+        """Put back the descriptors that cells have changed, and close all copies."""
         self.heal()
         while self._copies:
             self._copies.popitem()[1].close()
 
 
 def identity(number: int) -> _Identity:
-    """What tells the file behind a descriptor from others; None where there is none."""
+    """The identity of the file behind a descriptor, None if the descriptor is not open."""
     try:
         status = os.fstat(number)
     except OSError:

@@ -25,13 +25,13 @@ _DEFAULTS: dict[int, Any] = {signal.SIGINT: signal.default_int_handler}  # SIG_D
 _forking = threading.local()
 
 
-@cache  # once: nested ones would put back each other's mask
+@cache  # once: nested registrations would put back each other's mask
 def leave_to_forked_children(numbers: tuple[int, ...]) -> None:
-    """Have signals that we handle do in forked children what they do in any process, for good.
+    """Give signals that the kernel handles Python's default action in forked children, for good.
 
     ``multiprocessing.Pool`` sends SIGTERM to workers that it no longer needs, and waits for them.
-    A handler in Python may never run: one that comes before the child is set up is forgotten, and
-    one that comes just before a wait in C does not end it.
+    A handler in Python may never run: a signal that comes before the child is set up is lost, and
+    one that comes just before a wait in C does not end the wait.
     """
     if not hasattr(os, "register_at_fork"):
         return
@@ -52,7 +52,10 @@ def leave_to_forked_children(numbers: tuple[int, ...]) -> None:
 
 
 def raised_by_the_program() -> Callable[[BaseException], bool]:
-    """Tell what signal handlers raise that are set now, and so by the program, not by cells."""
+    """Return a check whether an error comes from a signal handler that is set now.
+
+    A handler that is set by now is the program's, not a cell's.
+    """
     handlers = (signal.getsignal(number) for number in signal.valid_signals())
     codes = frozenset(map(_code_of, handlers))
 
@@ -65,18 +68,18 @@ def raised_by_the_program() -> Callable[[BaseException], bool]:
 def _code_of(handler: object) -> object:
     while isinstance(handler, partial):
         handler = handler.func
-    if not callable(handler):  # what C handles, or nobody
+    if not callable(handler):  # a handler in C, or none
         return None
     code = getattr(handler, "__code__", None)
     return code or getattr(type(handler).__call__, "__code__", None)
 
 
 class _WakeupPair:
-    """A socket pair whose near end is the process's wakeup descriptor while it is ours.
+    """A socket pair whose near end is the process's wakeup descriptor while a kernel uses it.
 
-    Others save what they find there and put it back when they are done (asyncio, trio, the
-    event loops of plotting libraries): a pair whose turn may come again is kept open, and is
-    the next kernel's.
+    Libraries save the wakeup descriptor that they find and put it back when they are done
+    (asyncio, trio, the event loops of plotting libraries). So a pair that may be put back is
+    kept open, and the next kernel takes it.
     """
 
     _kept: _WakeupPair | None = None
@@ -89,14 +92,17 @@ class _WakeupPair:
 
     @classmethod
     def take(cls) -> _WakeupPair:
-        """A pair, in force from now on."""
+        """Take a pair and make it the process's wakeup descriptor."""
         pair, cls._kept = cls._kept or cls(), None
         before = signal.set_wakeup_fd(pair.near.fileno(), warn_on_full_buffer=False)
         pair._before = -1 if before == pair.near.fileno() else before
         return pair
 
     def give_back(self) -> None:
-        """Put back what was there, if this is in force; else it stays open. Main thread."""
+        """Put back the earlier descriptor if this pair is in force, else keep the pair open.
+
+        On the main thread.
+        """
         if _replace_wakeup(self.near.fileno(), self._before):
             self.near.close()
             self.far.close()
@@ -105,7 +111,7 @@ class _WakeupPair:
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """While inside, what was there before is in force. Main thread."""
+        """Put the earlier wakeup descriptor in force while inside. Main thread."""
         ours = self.near.fileno()
         if not _replace_wakeup(ours, self._before):
             yield
@@ -117,18 +123,18 @@ class _WakeupPair:
 
 
 def _replace_wakeup(old: int, new: int) -> bool:
-    """Make ``new`` the wakeup descriptor if ``old`` is; whether it was."""
+    """Make ``new`` the wakeup descriptor if ``old`` is it; return whether it was."""
     found = signal.set_wakeup_fd(-1)
-    with suppress(OSError, ValueError):  # its owner has closed it since
+    with suppress(OSError, ValueError):  # the descriptor's owner has closed it since
         signal.set_wakeup_fd(new if found == old else found, warn_on_full_buffer=False)
     return found == old
 
 
 class SignalHandlers:
-    """Handlers that work also while the main thread waits in C, inside somebody's main loop.
+    """Signal handlers that also work while the main thread waits in C, in the host's main loop.
 
     Python runs a handler only when the main thread runs bytecode. The signal's number is
-    therefore also written to a socket that ``loop`` reads, which brings about a slice.
+    therefore also written to a socket that ``loop`` reads, which causes a slice.
 
     Args:
         numbers: the signals.
@@ -166,10 +172,10 @@ class SignalHandlers:
             far.recv(4096)
 
     def close(self) -> None:
-        """Put the handlers back that were there.
+        """Put the earlier handlers back.
 
-        On the loop's thread. Only the main thread can set handlers: off it, they are put back
-        when one of the signals comes.
+        On the loop's thread. Only the main thread can set handlers: after a call on another
+        thread, they are put back when one of the signals comes.
         """
         if self._pair is not None:
             self._loop.remove_reader(self._pair.far)
@@ -178,9 +184,10 @@ class SignalHandlers:
             self._put_back()
 
     def cell_runs(self) -> AbstractContextManager[None]:
-        """To be entered for a step of a cell: Python runs handlers by itself there.
+        """Return a context for a step of a cell, in which the kernel's pair is not in force.
 
-        What a cell runs takes a descriptor of somebody else's for a collision (trio).
+        Python runs handlers by itself there, and a library in a cell takes a foreign wakeup
+        descriptor for a collision (trio).
         """
         if self._pair is None or threading.current_thread() is not threading.main_thread():
             return nullcontext()
@@ -192,6 +199,6 @@ class SignalHandlers:
             pair.give_back()
         for number, (handler, action) in self._before.items():
             if signal.getsignal(number) == self._handle:
-                # None stands for a handler from C, which only its action brings back.
+                # None stands for a handler in C, which only its C-level action can restore.
                 signal.signal(number, signal.SIG_DFL if handler is None else handler)
                 signals.restore(number, action)

@@ -1,8 +1,8 @@
 """What forked children of cells print: sent to this process, and from here to the cell's client.
 
-A child must not touch its parent's sockets. Upstream opens a TCP port for it; a pipe needs none,
-and nobody else can write to it. What has come is read before the parent itself writes, so that
-the order is that of the writing.
+A child must not touch its parent's sockets. The parent reads the pipe before it writes itself,
+so that the output keeps the order in which it was written. Upstream: opens a TCP port for the
+output; a pipe needs no port, and nobody else can write to a pipe.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 __all__ = ["ForkedOutput"]
 
-# A line of one write, which is atomic up to PIPE_BUF (4096 on Linux, pipe(7)): JSON may take
-# six bytes for a character, and the header some 300.
+# Characters in a line. A line is one write, which is atomic up to PIPE_BUF (4096 bytes on Linux,
+# pipe(7)): JSON may take six bytes for a character, and the header takes some 300.
 _CHUNK = 512
 _READ = 1 << 20
 _PATIENCE = 1.0  # seconds that a child waits for room in the pipe
 
 
 class ForkedOutput:
-    """One pipe. Made only where children can be forked.
+    """The pipe from forked children to this process. Made only where children can be forked.
 
     Args:
         write: called in this process with the name of a stream, the header of the request that
             the child descends from, and the text.
 
     Attributes:
-        has_children: whether this process has been forked.
+        has_children: whether this process has forked a child.
     """
 
     def __init__(self, write: Callable[[str, Mapping[str, Any], str], object]) -> None:
@@ -54,7 +54,7 @@ class ForkedOutput:
         return self._reader
 
     def send(self, name: str, header: Mapping[str, Any], text: str) -> bool:
-        """In the child: print ``text``; False if the parent takes nothing."""
+        """Print ``text`` in the child; return False if the parent does not take it."""
         try:
             for start in range(0, len(text), _CHUNK):
                 part = [name, dict(header), text[start : start + _CHUNK]]
@@ -71,7 +71,7 @@ class ForkedOutput:
             os.write(self._writer, line)
 
     def read(self, *_: object) -> None:
-        """In this process: pass on what has come. Any thread."""
+        """Pass on what children have printed, in this process. Any thread."""
         with self._reading:
             try:
                 data = self._rest + os.read(self._reader, _READ)
@@ -92,7 +92,7 @@ class ForkedOutput:
 _open: WeakSet[ForkedOutput] = WeakSet()
 
 
-@cache  # once: it cannot be taken back
+@cache  # once: the registration cannot be taken back
 def _notice_forks() -> None:
     def note() -> None:
         for output in tuple(_open):

@@ -1,10 +1,10 @@
-"""A child that a cell forks runs what it was forked for, and ends.
+"""A child that a cell forks runs what it was forked for, and exits.
 
-``os.fork()`` copies the whole process, and what it returns into is the kernel, with the host's
-main loop below it: the child would be the user's application once more, on the same sockets. So
-a child that comes back to the kernel ends there, as a script does at its end.
+``os.fork()`` copies the whole process and returns into the kernel, with the host's main loop
+below it: the child would become a second copy of the user's application, on the same sockets.
+So a child that returns to the kernel exits there, as a script does at its end.
 
-The host's own forks are its own, as are those of libraries that leave their child by
+Forks of the host are left alone, and so are those of libraries that leave their child by
 ``os._exit``, such as multiprocessing.
 """
 
@@ -32,10 +32,10 @@ _current: Forks | None = None
 
 
 class Forks:
-    """Notices that this process is a cell's child. Made on the kernel's thread.
+    """Notices that this process is a forked child of a cell. Made on the kernel's thread.
 
     Args:
-        is_cells: whether a frame runs what a cell defined.
+        is_cells: whether a frame runs code that a cell defined.
     """
 
     def __init__(self, is_cells: Callable[[FrameType], bool]) -> None:
@@ -47,26 +47,26 @@ class Forks:
         _register()
 
     def close(self) -> None:
-        """The kernel is gone; Python has no way to take the registration back."""
+        """Ignore forks from now on; Python cannot take back the registration itself."""
         global _current
         if _current is self:
             _current = None
 
     def forked(self, frame: FrameType) -> None:
-        """This process is a child that has just been forked, in ``frame``."""
+        """Arrange the end of this process, a child that has just been forked in ``frame``."""
         if threading.get_ident() != self._thread:
-            return  # a thread of a cell's: the child ends with it
+            return  # forked in another thread: the child ends with this thread
         frames, caller = boundary_of(frame)
         in_loop = next((n for n, each in enumerate(frames) if _is_loops(each)), None)
         if in_loop is not None and in_a_cell.get():
             _leave_with(frames[in_loop - 1])  # a task, or a callback that the loop calls
         elif in_loop is None and caller is not None:
-            self.is_child = True  # what calls the user's code looks, when that returns
+            self.is_child = True  # the caller of the user's code checks this when it returns
         elif cells := [each for each in frames[:in_loop] if self._is_cells(each)]:
             _leave_with(cells[-1])  # a callback that code in C calls
 
     def leave_child(self, error: BaseException | None = None) -> None:
-        """If this is a child: end it, with what has ended its code, if anything has."""
+        """End this process if it is a child, with the error that has ended its code, if any."""
         if self.is_child:
             _leave(error)
 
@@ -87,7 +87,7 @@ def _in_child() -> None:
 
 
 def _leave_with(frame: FrameType) -> None:
-    # A callback: what called it is code in C, or asyncio, which would go on with the next one.
+    # C code, or asyncio, has called this callback, and would go on with the next one.
     raised: list[BaseException] = []
 
     def watch(_frame: FrameType, event: str, value: Any) -> Any:

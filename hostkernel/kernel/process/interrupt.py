@@ -1,12 +1,12 @@
-"""Break a running cell, and nothing else.
+"""Interrupt a running cell, and nothing else.
 
 POSIX: a private signal to the kernel's thread, whose Python handler raises KeyboardInterrupt
 only while a cell runs. Never SIGINT, never the process group, never another handler: the
 host's children and the idle host do not notice. A kernel off the main thread is interrupted
 by an asynchronous exception, which takes effect when a blocking C call returns.
 
-Windows: the same, but the signal is one that Windows never sends, and the interpreter is told
-of it without Windows. It cuts short what Ctrl-C would, such as ``time.sleep``.
+Windows: the same, but with a signal that Windows never sends, which the kernel hands to the
+interpreter without Windows. It cuts short what Ctrl-C would, such as ``time.sleep``.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ __all__ = ["Cancel", "Interrupter"]
 
 log = logging.getLogger("hostkernel.kernel")
 
-_STUCK = 0.5  # seconds after which a step that is no cell is taken for an endless one
-_RESEND = (0.05, 0.2, 1.0, 4.0)  # seconds from each sending of the signal to the next
-_GRACE = 1.0  # seconds that such a step gets, once somebody has asked
-_HOSTS_GRACE = 1.0  # seconds that code of the host's gets which the cell is inside of
+_STUCK = 0.5  # seconds after which a step that is not a cell counts as stuck
+_RESEND = (0.05, 0.2, 1.0, 4.0)  # seconds from one sending of the signal to the next
+_GRACE = 1.0  # seconds from an interrupt request until a stuck step is interrupted
+_HOSTS_GRACE = 1.0  # seconds that the host's code gets to return to the cell
 
-# Their default action is to do nothing, so that a late one is harmless.
+# Their default action is to do nothing, so a late signal is harmless.
 _INTERRUPT_CANDIDATES = ("SIGURG", "SIGCONT")
-_WINDOWS_CANDIDATES = ("SIGILL", "SIGTERM")  # which Windows itself never sends
+_WINDOWS_CANDIDATES = ("SIGILL", "SIGTERM")  # Windows itself never sends these
 
 
 class Cancel:
     """Cancels a cell's future, on its loop.
 
     Attributes:
-        done: whether that has happened: whatever the cell does next, it is told first.
+        done: whether the future is cancelled: the cell is notified before it does anything else.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any]) -> None:
@@ -60,7 +60,7 @@ class Cancel:
         self._future = future
 
     def request(self) -> None:
-        """Have it done as soon as the loop comes to it. Any thread."""
+        """Schedule the cancellation on the loop. Any thread."""
         self._loop.call_soon_threadsafe(self._do)
 
     def _do(self) -> None:
@@ -72,29 +72,30 @@ class Watcher(Protocol):
     """Looks at the process around each step of a cell. On the kernel's thread."""
 
     def step_begins(self) -> None:
-        """A cell, or a callback of one, is about to run."""
+        """Handle the start of a step: a cell, or a callback of one, is about to run."""
 
     def step_ends(self) -> None:
-        """It has returned, or awaits."""
+        """Handle the end of a step: the cell or callback has returned, or awaits."""
 
 
 class Interrupter:
     """Interrupts what the kernel runs. Made on the kernel's thread.
 
-    That is a cell, or a task or callback of one that does not let go of the loop.
+    That is a cell, or a cell's task or callback that does not return to the loop.
 
     Args:
-        step_seconds: for how long the loop has been at one step of the kernel's own.
+        step_seconds: returns the seconds that the current step of the kernel's loop has lasted.
 
     Attributes:
         later: calls a function some seconds later, in another thread; called on any thread.
         cancel: for the cell that is suspended in an ``await``, if there is one.
-        origins: tells the host's code from the cells', where a cell may be inside of both.
-        watchers: are told when a step begins and ends that may be interrupted.
-        beyond: finds what the cell has started outside of Python, and gives a function that
-            has the interrupt reach it, called with whether to insist. Any thread.
-        beyond_late: has it reach what the cell has started since, called in the same way.
-        is_nested: whether the host's loop has run inside the cell since a moment of
+        origins: tells the host's code from the cells' code, where the host's may run inside a
+            cell.
+        watchers: called when a step that may be interrupted begins and ends.
+        beyond: finds what the cell has started outside of Python, and returns a function that
+            passes the interrupt on to it; its argument is whether to insist. Any thread.
+        beyond_late: passes the interrupt on to what the cell has started since; same argument.
+        is_nested: whether the host's loop has run inside the cell since a moment, in seconds of
             :func:`time.monotonic`.
     """
 
@@ -113,8 +114,8 @@ class Interrupter:
         self._shielded = False
         self._insists = False
         self._pursuit: Pursuit | None = None
-        self._waits_since: float | None = None  # for the host's code that the cell is inside of
-        self._ended_at = 0.0  # when a cell's step, or the kernel's own work, was last over
+        self._waits_since: float | None = None  # for the host's code to return to the cell
+        self._ended_at = 0.0  # when a cell's step, or the kernel's own work, last ended
         self._sent = False
         self._thrown = False
         self._thread = threading.get_ident()
@@ -127,7 +128,7 @@ class Interrupter:
         names = _INTERRUPT_CANDIDATES if has_thread_signals() else _WINDOWS_CANDIDATES
         return PrivateSignal(names, self._raise, restart=False)
 
-    # On the kernel's thread: an interrupt has come
+    # On the kernel's thread: an interrupt has arrived
 
     def _raise(self, frame: FrameType | None) -> None:
         self._sent = False
@@ -135,7 +136,7 @@ class Interrupter:
             self._came_early = True
         elif self._armed or self._is_stuck:
             self._pursue(inner_frames(frame))
-        elif self.cancel is not None:  # meanwhile the cell has come to an await
+        elif self.cancel is not None:  # the cell has reached an await since
             self._cancel(self.cancel)
 
     def raise_here(self) -> None:
@@ -158,12 +159,12 @@ class Interrupter:
         raise self._pursuit.error
 
     def _behind_the_host(self, frames: list[FrameType]) -> list[FrameType]:
-        """The cell's frames, if what it is inside of is the host's own code; else none."""
+        """The cell's frames if the host's own code runs inside the cell, else an empty list."""
         return self.origins.behind_the_host(frames) if self.origins is not None else []
 
     def _may_break_the_host(self, waits_since: float | None) -> bool:
-        # It gets a second, or until somebody asks again: a slot of the host's may be at what
-        # must be done in full. In a nested loop of the host's, breaking the slot of the moment
+        # The host's code gets a second, or until the next interrupt: a slot of the host may do
+        # work that must be completed. In a nested loop of the host, breaking the current slot
         # would not end the loop, and the next slot has nothing to do with the cell.
         return waits_since is not None and not self.is_nested(waits_since)
 
@@ -172,18 +173,18 @@ class Interrupter:
             self._break()
 
     def _end_pursuit(self) -> bool:
-        """Watch the interrupt no longer; whether it has come where it was meant to."""
+        """Stop watching the interrupt; return whether it has arrived where it had to."""
         pursuit, self._pursuit = self._pursuit, None
         self._waits_since = None
         return pursuit is None or pursuit.end()
 
     def deliver(self) -> None:
-        """The cell's code has returned: raise what has not come to it."""
+        """Raise an interrupt that has not reached the cell's code before the code returned."""
         if self.here and not self._end_pursuit():
             raise KeyboardInterrupt
 
     def insist_on(self, coroutine: Coroutine[Any, Any, Any]) -> None:
-        """A suspended cell is about to be resumed, with an error if :attr:`insists`."""
+        """Pursue an insistent interrupt through a cancelled cell that is about to be resumed."""
         if self._insists and self.cancel is not None and self.cancel.done:
             self._end_pursuit()
             self._pursuit = Pursuit(awaited_frames(coroutine), insists=True)
@@ -193,8 +194,8 @@ class Interrupter:
     def _is_stuck(self) -> bool:
         if self._shielded:
             return False
-        # A long cell makes a long step, whose end is the kernel's own: there it takes the next
-        # request, which an exception would lose.
+        # A long cell makes a long step, and the end of this step is the kernel's own work: it
+        # takes the next request, which an exception would lose.
         seconds = min(self._step_seconds(), monotonic() - self._ended_at)
         return seconds >= _STUCK
 
@@ -204,7 +205,7 @@ class Interrupter:
     def python_has_ctrl_c(self) -> bool:
         """Whether SIGINT has Python's default handler, which raises KeyboardInterrupt.
 
-        At C level too: there an application may have put a handler that Python cannot see.
+        At C level too, where an application may have put a handler that Python cannot see.
         """
         if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
             return False
@@ -212,22 +213,22 @@ class Interrupter:
 
     @property
     def here(self) -> bool:
-        """Whether the caller is on the kernel's thread, and in no subshell."""
+        """Whether the caller is on the kernel's thread, and not in a subshell."""
         return threading.get_ident() == self._thread
 
     @property
     def is_armed(self) -> bool:
-        """Whether something that may be interrupted runs this very moment."""
+        """Whether something that may be interrupted runs now."""
         return self._armed
 
     @property
     def is_shielded(self) -> bool:
-        """Whether the kernel is at its own work, where no interrupt is raised."""
+        """Whether the kernel does its own work, in which no interrupt is raised."""
         return self._shielded and not self._armed
 
     @contextmanager
     def armed(self) -> Iterator[None]:
-        """While inside, :meth:`fire` raises KeyboardInterrupt. Does nothing on other threads."""
+        """Let :meth:`fire` raise KeyboardInterrupt inside. Does nothing on other threads."""
         if not self.here:
             yield
             return
@@ -262,19 +263,19 @@ class Interrupter:
             watcher.step_ends()
         lost, self._thrown = self._thrown, False
         if lost:
-            _raise_in_thread(self._thread, None)  # it has not been raised yet
+            _raise_in_thread(self._thread, None)  # withdraw what has not been raised yet
         if (not self._end_pursuit() or lost) and self.cancel is not None:
-            self._cancel(self.cancel)  # the cell has come to an await, and not heard of it
+            self._cancel(self.cancel)  # the cell has reached an await before the interrupt
 
     @contextmanager
     def shielded(self, shielded: bool = True) -> Iterator[None]:
-        """While inside, nothing is taken for stuck: the kernel is at its own work.
+        """Do not count a step as stuck while inside: the kernel does its own work.
 
-        On a loop that has much to do, or in a slow host, that may take long, too. Does nothing
-        on other threads.
+        That work may also take long, on a busy loop or in a slow host. Does nothing on other
+        threads.
 
         Args:
-            shielded: False where it is the user's code again.
+            shielded: False where the user's code runs again.
         """
         if not self.here:
             yield
@@ -287,7 +288,7 @@ class Interrupter:
             self._shielded = outer
 
     def disarm(self) -> None:
-        """A request has ended. An interrupt may have hit :meth:`armed` at its very end."""
+        """Reset after a request: an interrupt may have hit the very end of :meth:`armed`."""
         self._armed = self._insists = False
         self._end_pursuit()
 
@@ -297,7 +298,7 @@ class Interrupter:
         """Interrupt what runs, if anything does. Any thread.
 
         Args:
-            insists: break also a cell that catches everything, as long as it is Python.
+            insists: break also a cell that catches everything, as long as it runs Python code.
         """
         self._insists = insists
         reach = self.beyond() if self._armed or self.cancel is not None else None
@@ -306,7 +307,7 @@ class Interrupter:
             self._break()
         else:
             self._ask()
-        if reach is not None:  # last: what the cell waits for ends by this, and it would go on
+        if reach is not None:  # last: this ends what the cell waits for, and the cell would go on
             reach(insists)
 
     def _ask(self) -> None:
@@ -324,7 +325,7 @@ class Interrupter:
             self.later(after[0], partial(self._break_unless_done, cancel, after[1:]))
 
     def _break_unless_done(self, cancel: Cancel, after: tuple[float, ...]) -> None:
-        # The cell may have been the loop's next before it was cancelled, and not come back.
+        # The loop may have scheduled the cell before the cancellation, and the cell still runs.
         if cancel.done or self.cancel is not cancel:
             return
         if self._armed:
@@ -333,7 +334,7 @@ class Interrupter:
             self._look_again(cancel, after)
 
     def _break_if_stuck(self) -> None:
-        # A cell that runs by now has begun since then, and nobody wants it interrupted.
+        # A cell that runs now has begun after the interrupt, which was not meant for it.
         if self._is_stuck and not self._armed:
             self._break()
 
@@ -342,7 +343,7 @@ class Interrupter:
             self._sent = True
             self._send(_RESEND)
             if self._sent and not (self._armed or self._is_stuck) and self.cancel is not None:
-                self._cancel(self.cancel)  # it has come to an await, and the signal may be unsent
+                self._cancel(self.cancel)  # the cell awaits now, and the signal may be unsent
             return
         if self._signal is not None:
             log.error("no free signal was found: a cell is interrupted when its call in C returns")
@@ -353,10 +354,10 @@ class Interrupter:
         _raise_in_thread(self._thread, self._carrier)
 
     def _send(self, again: tuple[float, ...]) -> None:
-        # A signal that comes just before a system call does not cut it short.
+        # A signal that comes just before a system call does not cut the call short.
         if self._signal is None or not self._sent or not (self._armed or self._is_stuck):
             return
-        if self._armed and again != _RESEND:  # ``os.system`` hears of its child's end alone
+        if self._armed and again != _RESEND:  # ``os.system`` returns only when its child ends
             self.beyond_late(self._insists)
         self._signal.send()
         if again and self.later is not None:
@@ -364,7 +365,7 @@ class Interrupter:
 
     @cached_property
     def _carrier(self) -> type[KeyboardInterrupt]:
-        """What another thread can have raised here; it becomes a KeyboardInterrupt of ours."""
+        """The exception class to raise here from another thread; it becomes the pursuit's error."""
 
         def arrive(_carrier: object, *_value: object) -> BaseException:
             self._thrown = False
@@ -383,13 +384,13 @@ class Interrupter:
     # The signal
 
     def _keep_a_signal(self) -> None:
-        # A cell, or the host, may have found a use for ours.
+        # A cell, or the host, may have put its own handler on the signal.
         if self._signal is not None and not self._signal.seems_ours:
             self._lost.append(self._signal)
             self._signal = self._own_signal()
 
     def close(self) -> list[str]:
-        """Give the signal back, on the thread that made this object; what was left alone."""
+        """Give the signal back, on the thread that made this object; return what is left alone."""
         self._end_pursuit()
         ours = [*self._lost, self._signal] if self._signal is not None else []
         return [left for each in ours for left in each.close()]

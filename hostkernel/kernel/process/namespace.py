@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
 __all__ = ["CellsAsMain", "CellsMain", "let_go"]
 
-# What IPython puts into a namespace, the results of past cells among it; through most of it
-# the whole shell would stay alive.
+# What IPython puts into a namespace, including the results of past cells. Most of it would keep
+# the whole shell alive.
 _IPYTHONS_OWN = re.compile(r"In|Out|_dh|_ih|_oh|exit|get_ipython|open|quit|_+|_i+|_i?\d+")
 _PYTHONS_OWN = ("__builtins__", "__loader__", "__name__")
 _DOCUMENTATION = "Automatically created module for IPython interactive environment"
 
 
 def let_go(namespace: MutableMapping[str, Any]) -> None:
-    """Take out what IPython put in; what cells defined goes on working wherever it is kept."""
+    """Take out what IPython put in; what cells defined still works wherever it is referenced."""
     for name in filter(_IPYTHONS_OWN.fullmatch, list(namespace)):
         del namespace[name]
 
@@ -28,21 +28,24 @@ def let_go(namespace: MutableMapping[str, Any]) -> None:
 class CellsMain(ModuleType):
     """The module that cells define their names in.
 
-    ``from __main__ import window`` in a cell finds a name of the host's script too, unless the
-    cells have one of their own.
+    ``from __main__ import window`` in a cell also finds a name of the host's script, unless the
+    cells have defined the same name.
 
     Args:
-        of_host: gives the host's ``__main__``.
+        of_host: returns the host's ``__main__``.
     """
 
-    __slots__ = ("_of_host",)  # not in the module's dictionary, which is the cells'
+    __slots__ = ("_of_host",)  # not in the module's dictionary, which is the cells' namespace
 
     def __init__(self, of_host: Callable[[], object]) -> None:
         super().__init__("__main__", _DOCUMENTATION)
         self._of_host = of_host
 
     def __getattr__(self, name: str) -> object:
-        """Look up what the cells have not defined, but for what says where a module is from."""
+        """Look up in the host's ``__main__`` what the cells have not defined.
+
+        Except names that begin with ``__``, which say where a module is from.
+        """
         try:
             if not name.startswith("__"):
                 return getattr(self._of_host(), name)
@@ -52,9 +55,9 @@ class CellsMain(ModuleType):
         raise AttributeError(message)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """Be saved by dill with what cells defined, as ``dill.dump_session`` saves a notebook.
+        """Let dill save the module with what cells defined, as ``dill.dump_session`` does.
 
-        dill knows a module by its exact class. To all others a module is nothing to be pickled.
+        dill recognises a module by its exact class. All other picklers refuse a module.
         """
         by_name = getattr(sys.modules.get("dill._dill"), "_import_module", None)
         if by_name is None:
@@ -65,22 +68,22 @@ class CellsMain(ModuleType):
 
 
 class CellsAsMain:
-    """Lets ``__main__.NAME`` find what cells defined between their steps, as pickle looks it up.
+    """Lets ``__main__.NAME`` find cells' definitions between steps too, as pickle needs it.
 
-    ``sys.modules["__main__"]`` is the host's own module then; names that it lacks are looked up
-    in the cells' namespace (PEP 562).
+    Between steps, ``sys.modules["__main__"]`` is the host's own module; names that it lacks are
+    looked up in the cells' namespace (PEP 562).
 
     Args:
-        namespace: gives the cells' namespace of the moment.
+        namespace: returns the cells' current namespace.
     """
 
     def __init__(self, namespace: Callable[[], MutableMapping[str, Any]]) -> None:
         self._namespace = namespace
-        # The dictionary, not the module: hosts clear a module that they have started with.
+        # Keep the dictionary, not the module: hosts clear a module that they have started with.
         self._main: dict[str, Any] = {}
 
     def install(self) -> None:
-        """Begin, also in a ``__main__`` that the host has put in place since the last call."""
+        """Install the lookup, also in a ``__main__`` that the host has set since the last call."""
         main = sys.modules.get("__main__")
         if not isinstance(main, ModuleType) or vars(main) is self._main:
             return
@@ -90,7 +93,7 @@ class CellsAsMain:
             self._main["__getattr__"] = self._find
 
     def remove(self) -> None:
-        """End."""
+        """Remove the lookup."""
         if self._main.get("__getattr__") == self._find:
             del self._main["__getattr__"]
         self._main = {}

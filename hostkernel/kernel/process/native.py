@@ -1,9 +1,9 @@
-"""What is written below Python while a cell runs: by C code, and by children of the cell.
+"""Output that is written below Python while a cell runs: by C code, and by the cell's children.
 
-Descriptors 1 and 2 lead to unlinked files while a step of a cell runs, and where they led
-before at all other times. What comes to the files is copied to the cell's client and to where
-it would have gone, so that nothing is taken from the host. Files, not pipes: a pipe that C code
-fills while it holds Python's lock would wait for ever for its reader.
+File descriptors 1 and 2 lead to unlinked files while a step of a cell runs, and to their usual
+targets at all other times. What is written to the files is copied to the cell's client and to
+the usual targets, so that the host loses nothing. Rejected: pipes. C code that fills a pipe
+while it holds the GIL would wait for ever for the reader.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["NativeOutput", "PastCapture"]
 
 _DESCRIPTORS = {"stdout": 1, "stderr": 2}
-_EVERY = 0.1  # seconds between looks, while a cell runs
+_EVERY = 0.1  # seconds between two looks at the files while a cell runs
 _ENOUGH = 16 << 20  # bytes after which a file that has been read is emptied
 _CHUNK = 1 << 20
 
@@ -33,11 +33,11 @@ class PastCapture(Protocol):
     number: int
 
     def write_past(self, text: str, encoding: str) -> bool:
-        """Write to where the descriptor ``number`` led; False if nothing captures it now."""
+        """Write to the usual target of the descriptor; return False if nothing captures it now."""
 
 
 class Stream(Protocol):
-    """Takes what comes from below Python to the client.
+    """Sends output from below Python to the client.
 
     Attributes:
         name: ``stdout`` or ``stderr``.
@@ -55,7 +55,7 @@ class Stream(Protocol):
 
 
 class _Descriptor:
-    """One of the two, and the file that it leads to while :meth:`capturing`."""
+    """Descriptor 1 or 2, and the file that it leads to while :meth:`capturing`."""
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
@@ -71,7 +71,7 @@ class _Descriptor:
     def capturing(self) -> Iterator[None]:
         try:
             self._console = os.dup(self.number)
-        except OSError:  # An application without a console has none.
+        except OSError:  # An application without a console has no such descriptor.
             self._console = None
         os.dup2(self._file.fileno(), self.number)
         try:
@@ -83,7 +83,7 @@ class _Descriptor:
                 os.dup2(self._console, self.number)
 
     def put_away(self) -> None:
-        """The step is over, and all has been forwarded."""
+        """Clean up after a step whose output has been forwarded."""
         console, self._console = self._console, None
         if console is not None:
             os.close(console)
@@ -92,7 +92,7 @@ class _Descriptor:
             self._read = 0
 
     def forward(self, parent: dict[str, Any]) -> None:
-        """Copy what has come."""
+        """Copy new output to the console and to the client."""
         while data := os.pread(self._file.fileno(), _CHUNK, self._read):
             self._read += len(data)
             self._to_console(data)
@@ -104,7 +104,7 @@ class _Descriptor:
                 data = data[os.write(self._console, data) :]
 
     def write_past(self, text: str, encoding: str) -> bool:
-        """Write what is not the cell's to the console; False if there is no capture now."""
+        """Write output that is not the cell's to the console; return False if not capturing."""
         if self._console is None:
             return False
         self._to_console(text.encode(encoding, "replace"))
@@ -115,11 +115,13 @@ class _Descriptor:
 
 
 class NativeOutput:
-    """Forwards it; see the module. All but the copying on the kernel's thread.
+    """Forwards output from below Python, as the module describes.
+
+    All methods are called on the kernel's thread; another thread may do the copying.
 
     Args:
-        streams: through which it goes to the client.
-        live: look for something to forward also while a step runs, from another thread.
+        streams: send the output to the client.
+        live: forward also while a step runs, from another thread.
     """
 
     def __init__(self, streams: Sequence[Stream], *, live: bool) -> None:
@@ -139,7 +141,7 @@ class NativeOutput:
 
     @contextmanager
     def forwarded(self, parent: dict[str, Any]) -> Iterator[None]:
-        """A step of a cell runs, whose request has the header ``parent``."""
+        """Capture while a step of a cell runs whose request has the header ``parent``."""
         if self._parent is not None:  # A cell inside a cell.
             yield
             return
@@ -177,7 +179,7 @@ class NativeOutput:
                 descriptor.forward(self._parent)
 
     def close(self) -> None:
-        """End the forwarding. What children write from now on is lost."""
+        """Stop forwarding; what children write from now on is lost."""
         for stream in self._streams:
             stream.past_capture = None
         self._closing.set()

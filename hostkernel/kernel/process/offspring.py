@@ -1,8 +1,8 @@
-"""The processes that a cell has started, told from the host's.
+"""The processes that a cell has started, as distinct from the host's.
 
-Linux says of each thread which processes it has started, so that those of the host's other
-threads are never taken for the cell's. Elsewhere the system knows a process's parent only, and
-there an interrupt stays inside of this process.
+Linux lists the processes that each thread has started, so those of the host's other threads are
+never taken for the cell's. Other systems know only a process's parent, and there an interrupt
+stays inside of this process.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Offspring"]
 
-_STOPPING = 0.05  # seconds that a process may take to stop: one in vfork() cannot
-_FORK = 0.0002  # seconds; no process is started in less
+_STOPPING = 0.05  # seconds that a process may take to stop: a process in vfork() cannot stop
+_FORK = 0.0002  # seconds; starting a process takes longer
 _TASKS = "/proc/self/task"
-_MOST = 1 << 20  # bytes of a list of children
+_MOST = 1 << 20  # bytes that are read of a list of children
 
 
 class Offspring:
-    """The children of the cell that runs. Made on the kernel's thread.
+    """The child processes of the running cell. Made on the kernel's thread.
 
     Args:
-        threads: the living threads that cells have started.
+        threads: returns the living threads that cells have started.
     """
 
     def __init__(self, threads: Callable[[], Iterable[threading.Thread]]) -> None:
@@ -47,31 +47,31 @@ class Offspring:
         self._changed_at = 0.0
 
     def cell_begins(self) -> None:
-        """Another cell: whatever runs by now is not its own."""
+        """Reset for another cell: the processes that run by now are not its own."""
         self._own.clear()
         self._told.clear()
         self._of_threads = self._threads_children()
         self._changed_at = 0.0
 
     def step_begins(self) -> None:
-        """A step of the cell begins: what was started since the last one is the host's."""
+        """Begin a step of the cell: what was started since the last step is the host's."""
         if self._is_slow():
             self._others = self._children(self._thread) - self._own
         self._in_step = True
 
     def step_ends(self) -> None:
-        """A step of the cell is over: what was started in it is the cell's."""
+        """End a step of the cell: what was started in it is the cell's."""
         self._in_step = False
         if self._is_slow():
             self._own = self._children(self._thread) - self._others
 
     def _is_slow(self) -> bool:
-        # A cell may take a hundred thousand steps a second, and each look has its price.
+        # A cell may take a hundred thousand steps a second, and each look for children costs time.
         before, self._changed_at = self._changed_at, monotonic()
         return self._is_known and self._changed_at - before > _FORK
 
     def _children(self, thread: int) -> set[int]:
-        # Most often there are none, and that is quicker to ask, where it can be asked.
+        # Most often there are no children, and checking that is quicker than reading the list.
         if not self._is_known or not _has_children():
             return set()
         return {*map(int, _read(f"{_TASKS}/{thread}/children"))}
@@ -83,7 +83,7 @@ class Offspring:
     def living(self) -> list[int]:
         """The cell's processes and what they have started, parents first. Any thread.
 
-        Without those that were given a session of their own, as a terminal leaves them alone.
+        Processes with a session of their own are left out, as a terminal leaves them alone.
         """
         return [process for pid in self._started() for process in _family(pid)]
 
@@ -98,21 +98,24 @@ class Offspring:
         """Send SIGINT to processes, as a terminal does. Any thread.
 
         Args:
-            processes: parents first: a shell whose command ends goes on with the next.
-            insists: end them, and those that have caught or ignored an earlier one.
+            processes: parents first: a shell whose command ends goes on with the next command.
+            insists: kill them, and also those that have caught or ignored an earlier SIGINT.
         """
         if not self._is_known:
             return
-        if insists:  # their parents may be gone by now
+        if insists:  # the parents of those in _told may be gone by now
             self._told = [*processes, *(pid for pid in self._told if pid not in processes)]
             _send(signal.SIGKILL, self._told)
         else:
             self._told = _interrupt_families(processes)
 
     def interrupt_late(self, insists: bool) -> None:
-        """Send it to what the cell has started since :meth:`interrupt`. Any thread.
+        """Send SIGINT to what the cell has started since :meth:`interrupt`. Any thread.
 
-        Not to what an interrupted process starts: it may be the cleanup of a script.
+        What an interrupted process starts is left alone: it may be the cleanup of a script.
+
+        Args:
+            insists: kill these processes.
         """
         if not self._is_known:
             return
@@ -126,11 +129,11 @@ class Offspring:
 
 
 def _interrupt_families(processes: Iterable[int]) -> list[int]:
-    """Send SIGINT to processes and all below them; whom it was sent to.
+    """Send SIGINT to processes and their descendants; return those that it was sent to.
 
-    A terminal reaches a whole group at one moment. Here one process comes after another, and a
-    shell that has its SIGINT already would wait for the command that it starts just then. So
-    they are stopped, parents first, until the last of them has it.
+    A terminal reaches a whole process group at once. Here one process comes after another, and
+    a shell that already has its SIGINT would wait for a command that it starts at that moment.
+    So the processes are stopped, parents first, until the last of them has its SIGINT.
     """
     told: list[int] = []
     stopped: list[int] = []
@@ -160,7 +163,7 @@ def _stop(pid: int) -> None:
 
 
 def _is_running(pid: int) -> bool:
-    # The state stands behind the name, which may hold anything: see proc(5), /proc/pid/stat.
+    # The state follows the name, which may contain anything: see proc(5), /proc/pid/stat.
     state = b" ".join(_read(f"/proc/{pid}/stat")).rpartition(b") ")[2][:1]
     return state not in {b"", b"T", b"t", b"Z", b"X"}
 
@@ -172,7 +175,7 @@ def _send(number: signal.Signals, processes: Iterable[int]) -> None:
 
 
 def _family(pid: int) -> Iterator[int]:
-    """A process and all below it, of this session."""
+    """A process and its descendants, as far as they belong to this process's POSIX session."""
     if _is_of_this_session(pid):
         yield pid
         for child in _children(pid):
@@ -195,7 +198,7 @@ def _is_of_this_session(pid: int) -> bool:
 
 
 def _has_children() -> bool:
-    """Whether this process has any, dead or alive; takes note of none."""
+    """Whether this process has a child, dead or alive; reaps none."""
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -204,7 +207,7 @@ def _has_children() -> bool:
 
 
 def _read(file: str) -> list[bytes]:
-    # Twice for each cell: pathlib takes three times as long.
+    # Called twice for each cell. Rejected: pathlib, which takes three times as long.
     try:
         descriptor = os.open(file, os.O_RDONLY)
     except OSError:

@@ -1,8 +1,8 @@
 """Whose code a frame runs: the cells', the host's, or a library's.
 
-A cell that is inside of a nested loop of the host's, or that emits a signal, has frames of the
-host's above its own. Python cannot tell a function that a cell calls from one that C calls back,
-so what tells them apart is where the function comes from.
+A cell that runs a nested loop of the host, or that emits a signal, has frames of the host above
+its own. Python cannot tell a function that a cell calls from one that C calls back, so the origin
+of the function has to decide.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _LIBRARIES = ("site-packages", "dist-packages", "<frozen")
 
 
 class Origins:
-    """Remembers who imported what. On the kernel's thread.
+    """Remembers which modules cells imported and which the host. On the kernel's thread.
 
     Args:
-        namespace: the cells' namespace of the moment.
+        namespace: returns the cells' current namespace.
         plumbing: names of modules through which the host's loop calls the kernel.
     """
 
@@ -40,11 +40,11 @@ class Origins:
         self._libraries = (*_LIBRARIES, paths["stdlib"], paths["platstdlib"])
 
     def step_begins(self) -> None:
-        """A step of a cell begins: what was imported since the last one is the host's."""
+        """Begin a step of a cell: what was imported since the last step is the host's."""
         self._sort(self._hosts, self._cells)
 
     def step_ends(self) -> None:
-        """A step of a cell is over: what was imported in it is the cell's."""
+        """End a step of a cell: what was imported in it is the cells'."""
         self._sort(self._cells, self._hosts)
 
     def _sort(self, kind: set[str], other: set[str]) -> None:
@@ -53,11 +53,11 @@ class Origins:
             kind |= sys.modules.keys() - other
 
     def is_cells(self, frame: FrameType) -> bool:
-        """Whether a cell defined this function, or is it."""
+        """Whether the frame runs a cell, or a function that a cell defined."""
         return frame.f_globals is self._namespace()
 
     def is_hosts(self, frame: FrameType) -> bool:
-        """Whether the function is the host's own, or what its loop calls."""
+        """Whether the frame runs the host's own code, or the plumbing that its loop calls."""
         name = frame.f_globals.get("__name__")
         if self.is_cells(frame) or not isinstance(name, str):
             return False
@@ -67,7 +67,7 @@ class Origins:
         return name in self._hosts and not any(place in file for place in self._libraries)
 
     def behind_the_host(self, frames: list[FrameType]) -> list[FrameType]:
-        """The cell's frames, if the innermost code that is no library's is the host's.
+        """The cell's frames if the innermost code outside of libraries is the host's, else none.
 
         Args:
             frames: the innermost first.

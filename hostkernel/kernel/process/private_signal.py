@@ -1,4 +1,4 @@
-"""A signal that nobody else uses, with a Python handler of ours."""
+"""A signal that nobody else uses, with a Python handler of the kernel."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _WAKE_CANDIDATES = ("SIGWINCH", "SIGCONT", "SIGURG")
 
 
 class PrivateSignal:
-    """A signal nobody uses, with a Python handler of ours, sent to one thread.
+    """A signal that nobody else uses, with a Python handler of the kernel, sent to one thread.
 
     Args:
-        candidates: names to choose from; the first whose action is the default is taken.
+        candidates: names to choose from; the first signal with the default action is taken.
         handler: called on the main thread, with the frame that the signal came to.
         restart: whether an interrupted system call goes on (SA_RESTART) or fails (EINTR).
     """
@@ -52,22 +52,22 @@ class PrivateSignal:
 
     @property
     def is_ours(self) -> bool:
-        """Whether its handler is still the one that was put there. Any thread."""
+        """Whether the signal still has the handler that this object has set. Any thread."""
         if self.number is None or signal.getsignal(self.number) != self._called:
             return False
         return signals.is_like(self.number, self._ours)
 
     @property
     def seems_ours(self) -> bool:
-        """The same, without a look at what only C can see. On the main thread, at once."""
+        """As :attr:`is_ours`, but fast and without the C level. On the main thread."""
         return self.number is None or signal.getsignal(self.number) == self._called
 
     def handles(self, number: int) -> bool:
-        """Whether Python's own C function handles ``number``, as far as can be told."""
+        """Whether Python's own C function handles ``number``, as far as this can be known."""
         return self.number is None or signals.is_like(number, self._ours)
 
     def send(self) -> None:
-        """Send it to the thread that made this object; does nothing once closed."""
+        """Send the signal to the thread that made this object; do nothing once closed."""
         if self.number is None:
             return
         if has_thread_signals():
@@ -77,14 +77,14 @@ class PrivateSignal:
         _end_sleep()
 
     def close(self) -> list[str]:
-        """Put the action back as it was; a sentence if somebody has changed it since."""
+        """Put the earlier action back; return a sentence if somebody has changed it since."""
         number, self.number = self.number, None
         if number is None:
             return []
         found = signals.action(number)
         if signal.getsignal(number) != self._called:
             return [_left_alone(number)]
-        # Python's view first: to C it says "default", whatever is in force.
+        # Python's view first: this sets the default at C level, whatever is in force.
         signal.signal(number, signal.SIG_DFL)
         signals.restore(number, self._before if found == self._ours else found)
         return [] if found == self._ours else [_left_alone(number)]
@@ -101,7 +101,7 @@ def has_thread_signals() -> bool:
 
 
 def _end_sleep() -> None:
-    # What Ctrl-C sets on Windows, beside calling a handler; waited for by all that it ends.
+    # On Windows, Ctrl-C sets this event beside calling a handler; all that it ends wait for it.
     if sys.platform == "win32":
         event = ctypes.pythonapi._PyOS_SigintEvent
         event.restype = ctypes.c_void_p
@@ -117,6 +117,6 @@ def _free_signal(candidates: tuple[str, ...]) -> int | None:
 
 
 def wake_signal() -> PrivateSignal:
-    """A signal whose only effect is that a sleep in C ends early."""
-    # On Windows there is none of these, nor a sleep that they would end.
+    """Make a signal whose only effect is that a sleep in C ends early."""
+    # Windows has none of these signals, nor a sleep that they would end.
     return PrivateSignal(_WAKE_CANDIDATES, lambda _frame: None, restart=True)

@@ -1,16 +1,17 @@
 """An interrupt that code in C swallows, raised again.
 
-Code in C that calls Python back often has nobody to pass an exception to: an application prints
-what a handler or a slot raises, Python what ``__del__`` raises. A KeyboardInterrupt that
-hits such a callback is gone, and the loop around it goes on. A :class:`Pursuit` watches the
-frames that the exception has to come through: one that executes an instruction without having
-seen it is told again.
+Code in C that calls back into Python often has no caller to pass an exception to: an application
+prints what a handler or a slot raises, Python what ``__del__`` raises. A KeyboardInterrupt that
+hits such a callback is lost, and the loop around it goes on. A :class:`Pursuit` watches the
+frames that the exception has to pass through. If a frame executes an instruction without having
+seen the exception, the pursuit raises it there again.
 
-The watch is a trace function of these frames alone, for as long as an interrupt is under way;
-there is none at any other time. ``sys.monitoring`` would do without the two tricks below, but
-Python has it from 3.12 on only, and there one mechanism is better than two. A timer that raises
-again and again was rejected: it cannot tell a callback that swallows from a cell's own
-``except KeyboardInterrupt``, and raises in the next callback as often as in the cell.
+The watch is a trace function on these frames only, and only while an interrupt is under way.
+
+Rejected: ``sys.monitoring``, which would do without the two tricks below. It needs Python 3.12,
+and one mechanism is better than two. Rejected: a timer that raises again and again. It cannot
+tell a callback that swallows from a cell's own ``except KeyboardInterrupt``, and raises in the
+next callback as often as in the cell.
 """
 
 from __future__ import annotations
@@ -29,37 +30,37 @@ if TYPE_CHECKING:
 
 __all__ = ["Pursuit"]
 
-_DEPTH = 100  # exceptions behind an exception that are looked at
+_DEPTH = 100  # how many exceptions to follow in a chain of causes and contexts
 _HANDLER_BEGINS = dis.opmap["PUSH_EXC_INFO"]
 _GOES_ON_UP = dis.opmap["RERAISE"]
 
 
 def _without_finalizers(frames: list[FrameType]) -> list[FrameType]:
-    """Those that called what a ``__del__`` interrupted, if one did: it may catch everything.
+    """The frames outside of any ``__del__``, which may catch everything.
 
-    The garbage collector calls it in the middle of code that has nothing to do with it.
+    The garbage collector calls ``__del__`` in the middle of unrelated code.
     """
     within = [n for n, frame in enumerate(frames) if frame.f_code.co_name == "__del__"]
     return frames[within[-1] + 1 :] if within else frames
 
 
 def _no_new_frames(*_: object) -> None:
-    """The thread's trace function: frames that begin meanwhile are not traced."""
+    """Trace no new frame; the thread's trace function during a pursuit."""
 
 
 class Pursuit:
-    """Follows one KeyboardInterrupt out of the frames that it has to come through.
+    """Follows one KeyboardInterrupt through the frames that it has to leave.
 
-    Used on the thread whose frames these are.
+    Used on the thread that runs these frames.
 
     Args:
         frames: the innermost first.
-        insists: raise again also where the code itself has caught it, until the last frame is
-            left. What ``finally`` and ``with`` do on the way is done.
+        insists: raise again also where the code itself has caught the exception, until the last
+            frame is left. ``finally`` and ``with`` on the way still do their work.
 
     Attributes:
-        error: the exception of the moment; to be raised by whoever begins a pursuit, unless it
-            is to come where the first of the frames goes on.
+        error: the current exception. The caller of :meth:`begin` raises it, unless it is to be
+            raised where the first frame goes on.
     """
 
     def __init__(self, frames: list[FrameType], *, insists: bool = False) -> None:
@@ -75,32 +76,32 @@ class Pursuit:
 
     @property
     def is_pending(self) -> bool:
-        """Whether one of the frames may still have to hear of it."""
+        """Whether the exception may still have to reach one of the frames."""
         return not self._is_over
 
     def begin(self) -> None:
-        """Watch the frames."""
+        """Start to watch the frames."""
         if self._is_over:
             return
         self._threads = sys.gettrace()
         for frame in self._frames:
             self._before[frame] = frame.f_trace, frame.f_trace_opcodes
-            # By instructions, not by lines: what follows may be outside of the cell's own `try`.
+            # Trace instructions, not lines: the next line may be outside of the cell's own `try`.
             frame.f_trace_opcodes = True
             frame.f_trace = _Watch(self, frame)
         self._trace_thread()
 
     def _trace_thread(self) -> None:
-        # A tracer in Python stays: the watch calls what it has put at its frames. One in C, such
-        # as coverage's, would not let Python look at f_trace: it is paused, and notices its own
-        # return by itself.
+        # A tracer in Python stays: the watch calls the functions that the tracer has put on the
+        # frames. A tracer in C, such as coverage's, would keep Python from looking at f_trace:
+        # it is paused, and notices by itself when it is put back.
         call = vars(type(self._threads)).get("__call__")
         stays = isinstance(self._threads, FunctionType | MethodType)
         stays = stays or isinstance(call, FunctionType)
         sys.settrace(self._threads if stays else _no_new_frames)
 
     def end(self) -> bool:
-        """Watch no longer; whether the interrupt has come where it was meant to."""
+        """Stop watching; return whether the interrupt has arrived where it had to."""
         arrived = self._is_over
         self._is_over = True
         self._stop()
@@ -120,7 +121,7 @@ class Pursuit:
         self._handling.clear()
 
     def theirs(self, frame: FrameType) -> Trace | None:
-        """The trace function that ``frame`` had."""
+        """The trace function that ``frame`` had before."""
         trace: Trace | None = self._before[frame][0] if frame in self._before else None
         return trace
 
@@ -168,7 +169,7 @@ class Pursuit:
     def _must_hear(self, frame: FrameType) -> bool:
         instruction = frame.f_code.co_code[frame.f_lasti]
         if instruction == _HANDLER_BEGINS:
-            return False  # of which exception, the next instruction can tell
+            return False  # the next instruction shows which exception it is
         if self._is_behind(sys.exception()):
             self._seen.add(frame)
             self._handling.add(frame)
@@ -176,7 +177,7 @@ class Pursuit:
             self._handling.discard(frame)
         elif frame not in self._seen:
             return True
-        elif frame in self._handling:  # until now: the code has caught it, and wants to go on
+        elif frame in self._handling:  # until now: the code has caught the exception and goes on
             return self._has_caught(frame)
         return False
 
@@ -188,7 +189,7 @@ class Pursuit:
         return True
 
     def go_on(self, frame: FrameType) -> None:
-        """Python has dropped the trace functions, as it does with one that raises."""
+        """Set the trace functions again, which Python has dropped because one has raised."""
         if self._raised_in is not frame or self._is_over:
             return
         self._raised_in = None
@@ -197,10 +198,10 @@ class Pursuit:
 
 
 class _Watch:
-    """The trace function of one frame, which nothing else refers to.
+    """The trace function of one frame, which holds the only reference to it.
 
-    Python drops a trace function that raises, and the thread's with it. That is this object's
-    end, and its last act is to begin anew: the next frame's caller may swallow the exception too.
+    Python drops a trace function that raises, and the thread's with it. That frees this object,
+    and ``__del__`` resumes the watch: the next frame's caller may swallow the exception too.
     """
 
     def __init__(self, pursuit: Pursuit, frame: FrameType) -> None:

@@ -1,8 +1,8 @@
 """What starting a kernel changes in the process, and how it is put back.
 
-Each item is recorded before and after the start. At stop it gets the host's own object back,
-but only if it still is what the start left there: a change that somebody made meanwhile is
-theirs, and is reported instead.
+Each item is recorded before and after the start. A stop puts the host's own object back, but
+only if the item still holds what the start left there. A later change by somebody else stays,
+and is reported instead.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["AtexitRecord", "Residue", "restore_environment"]
 
 _MISSING = object()
 
-# Modules that are imported here are imported by ipykernel in any case.
+# ipykernel imports these modules in any case.
 _ATTRIBUTES = {
     "sys": ("stdout", "stderr", "displayhook", "excepthook", "ps1", "ps2", "ps3"),
     "builtins": ("__IPYTHON__", "display", "get_ipython", "input", "exit", "quit"),
@@ -37,8 +37,8 @@ _ATTRIBUTES = {
 _DEBUGGERS = {"sys": ("breakpointhook",), "builtins": ("execfile", "runfile")}
 _DEBUGGERS_VARIABLE = "PYDEVD_USE_FRAME_EVAL"
 _TRACING = {"sys": ("settrace",), "threading": ("_trace_hook", "settrace")}
-# What the debugger left there when it was imported and began to listen, which each happens once
-# in the life of a process.
+# What the debugger left in each slot when it was imported and began to listen; each happens only
+# once in a process.
 _after_debuggers_step: dict[str, object] = {}
 
 
@@ -58,7 +58,7 @@ class _Slot:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it holds what the start put there."""
+        """Whether the place still holds what the start put there."""
         return _same(self.found, self.after)
 
     @property
@@ -86,7 +86,7 @@ def _same(one: object, other: object) -> bool:
 
 
 class _Entries:
-    """A list of the process to which the start adds."""
+    """A process-wide list to which the start adds entries."""
 
     def __init__(self, read: Callable[[], list[Any]]) -> None:
         self._read = read
@@ -103,7 +103,7 @@ class _Entries:
 
 
 class _LastError:
-    """What a debugger looks at after an error; it keeps all of a cell's names alive."""
+    """``sys.last_exc`` and the like, for debuggers; they keep all of a cell's names alive."""
 
     _names = ("last_exc", "last_type", "last_value", "last_traceback")
 
@@ -113,7 +113,7 @@ class _LastError:
 
     @contextmanager
     def changes(self) -> Iterator[None]:
-        """While inside, it becomes an error of the session's."""
+        """Save the host's last error, which code inside replaces by an error of the session."""
         found = vars(sys)
         if self._cells is None or found.get("last_value") is not self._cells:
             self._hosts = {name: found[name] for name in self._names if name in found}
@@ -132,7 +132,7 @@ class _LastError:
 
 
 class Residue:
-    """The ledger of one kernel. Made before anything is changed."""
+    """The ledger of one kernel, made before anything is changed."""
 
     def __init__(self) -> None:
         self._slots = [
@@ -145,7 +145,7 @@ class Residue:
         self._settled = False
 
     def settle(self) -> None:
-        """The start is over: what differs now is ours."""
+        """Record, at the end of the start, what differs now: that is the kernel's."""
         self._settled = True
         names = self._environment.keys() | os.environ.keys()
         self._slots += [_variable(name, self._environment.get(name)) for name in sorted(names)]
@@ -157,7 +157,7 @@ class Residue:
 
     @contextmanager
     def renewing(self) -> Iterator[None]:
-        """A soft restart, while inside: what was ours and changes stays ours."""
+        """Let a soft restart inside change the kernel's items; they stay the kernel's."""
         self.last_error.restore()
         ours = [slot for slot in self._slots if slot.is_ours]
         try:
@@ -168,10 +168,10 @@ class Residue:
 
     @contextmanager
     def debugging(self) -> Iterator[None]:
-        """While inside, the debugger is imported, in any thread.
+        """Record what the import of the debugger inside changes. Any thread.
 
-        What that changes, only once in a process, is there for each kernel that debugs, and
-        put back with the rest.
+        The import changes the process only once. Each later kernel that debugs gets the same
+        changes, and they are put back with the rest.
         """
         variable = _variable(_DEBUGGERS_VARIABLE, os.environ.get(_DEBUGGERS_VARIABLE))
         with self._once([*_attributes(_DEBUGGERS), variable]):
@@ -179,7 +179,7 @@ class Residue:
 
     @contextmanager
     def tracing(self) -> Iterator[None]:
-        """While inside, the debugger begins to trace; as :meth:`debugging`."""
+        """Record, as :meth:`debugging`, what changes when the debugger begins to trace inside."""
         with self._once(list(_attributes(_TRACING))):
             yield
 
@@ -195,9 +195,9 @@ class Residue:
             self._slots += [slot for slot in slots if slot.is_touched]
 
     def restore(self) -> list[str]:
-        """Put everything back; a sentence for each item that was not.
+        """Put everything back; return a sentence for each item that was left as it is.
 
-        All of it after a start that failed before it was over.
+        After a start that failed, this is everything that has changed since.
         """
         if not self._settled:
             self.settle()
@@ -225,20 +225,20 @@ def _slot(name: str, place: MutableMapping[str, Any], key: str) -> _Slot:
 
 
 def _warning_filters() -> list[Any]:
-    # Not bound once: leaving warnings.catch_warnings puts another list in its place.
+    # Read each time: leaving warnings.catch_warnings replaces the list.
     filters: list[Any] = warnings.filters  # type: ignore[assignment]
     return filters
 
 
 class AtexitRecord:
-    """What this thread registers with :mod:`atexit` while recording, to take it back."""
+    """What one thread registers with :mod:`atexit` while recording, to unregister it."""
 
     def __init__(self) -> None:
         self._registered: list[Callable[..., object]] = []
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Record while inside; other threads register as ever."""
+        """Record what the caller's thread registers inside; other threads register as usual."""
         thread = threading.get_ident()
         register = atexit.register
 
@@ -254,14 +254,14 @@ class AtexitRecord:
             vars(atexit)["register"] = register
 
     def unregister(self) -> None:
-        """Take back what was recorded."""
+        """Unregister what was recorded."""
         for function in self._registered:
             atexit.unregister(function)
         self._registered.clear()
 
 
 def restore_environment(saved: Mapping[str, str | None]) -> None:
-    """Give environment variables their values back; None means that there was none."""
+    """Give environment variables their values back; None means that one was not set."""
     for name, value in saved.items():
         if value is None:
             os.environ.pop(name, None)

@@ -1,7 +1,7 @@
-"""What cells do to the process's root logger, and its end.
+"""What cells change in the process's root logger, and how it is put back.
 
-``logging.basicConfig`` is in many notebooks, and IPython's magics bring it about by themselves
-when they report an error. The host would have a handler more from then on.
+Many notebooks call ``logging.basicConfig``, and IPython's magics cause that call by themselves
+when they report an error. The host would have an additional handler from then on.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ __all__ = ["RootLog"]
 
 
 class RootLog:
-    """Remembers what cells change. On the kernel's thread."""
+    """Remembers what cells change in the root logger. On the kernel's thread."""
 
     def __init__(self) -> None:
         self._root = logging.getLogger()
@@ -22,12 +22,12 @@ class RootLog:
         self._cells_level: int | None = None
 
     def step_begins(self) -> None:
-        """A step of a cell begins: what is there by now is the host's, or an earlier cell's."""
+        """Begin a step of a cell: what is there by now is the host's, or an earlier cell's."""
         self._found = self._root.handlers[:]
         self._level = self._root.level
 
     def step_ends(self) -> None:
-        """A step of a cell is over: what is new is the cells'."""
+        """End a step of a cell: what is new is the cells'."""
         if self._root.handlers != self._found:
             self._cells += [each for each in self._root.handlers if each not in self._found]
         if self._root.level != self._level:
@@ -36,7 +36,7 @@ class RootLog:
             self._cells_level = self._root.level
 
     def clear(self) -> None:
-        """A restart, or the end: take back what cells have done."""
+        """Take back what cells have changed, at a restart or stop."""
         for handler in self._cells:
             self._root.removeHandler(handler)
         self._cells.clear()

@@ -1,8 +1,8 @@
 """Signal actions at C level, which :mod:`signal` cannot see.
 
-A handler that an application installed from C is invisible to ``signal.getsignal`` (it gives
-a stale value, or None), and cannot be put back with ``signal.signal``. sigaction(2) can.
-Elsewhere than on POSIX there is no such level: actions are empty, and restoring does nothing.
+A handler that an application installed from C is invisible to ``signal.getsignal`` (which
+returns a stale value, or None), and ``signal.signal`` cannot put it back. sigaction(2) can.
+Systems other than POSIX lack this level: actions are empty, and restoring does nothing.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def action(signum: int) -> bytes:
 
 
 def _drop_noise(found: _LinuxAction) -> None:
-    # The C library fills 8 of the mask's 128 bytes, the rest is what lay on its stack; the
-    # restorer is its own, set along with any action.
+    # The C library fills 8 of the mask's 128 bytes; the rest is what was on the stack. The
+    # restorer is the C library's own, which it sets with any action.
     filled = 8 // ctypes.sizeof(ctypes.c_ulong)
     found.mask[filled:] = (0,) * (len(found.mask) - filled)
     found.flags &= ~_SA_RESTORER
@@ -65,7 +65,7 @@ def is_default(signum: int) -> bool:
 
 
 def is_like(signum: int, saved: bytes) -> bool:
-    """Whether the C function that handles the signal is that of an :func:`action`."""
+    """Whether the signal has the same C handler as ``saved``, from :func:`action`."""
     found = action(signum)
     return not found or _handler(found) == _handler(saved)
 

@@ -1,11 +1,11 @@
-"""Process-wide names that are the session's while one of its steps runs.
+"""Process-wide names that belong to the session while one of its steps runs.
 
-A cell may replace ``sys.stdout``, ``input`` or an attribute of ``__main__``, and expects to find
-it so in its next step and in the next cell. The host expects its own objects at every other
-moment, also while a cell awaits. So each step swaps the two.
+A cell may replace ``sys.stdout``, ``input`` or an attribute of ``__main__``, and expects the
+replacement in its next step and in the next cell. The host expects its own objects at all other
+times, also while a cell awaits. So each step swaps the session's objects and the host's.
 
-Rejected: putting the session's objects in place at start and forwarding. The host's own code
-then sees another object than its own, and a cell that closes or replaces one breaks the host.
+Rejected: putting the session's objects in place at start and forwarding. The host's code then
+sees objects that are not its own, and a cell that closes or replaces one breaks the host.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["SessionNames"]
 
 _MISSING: Any = object()
-_HOSTS: Any = object()  # the session has nothing of its own there
+_HOSTS: Any = object()  # the session has no object of its own under this name
 
 _PLACES: dict[str, dict[str, Any]] = {
     "sys": vars(sys),
@@ -47,7 +47,7 @@ _NAMES = (
 
 
 class _Name:
-    """One name, and the two objects that take turns in it."""
+    """One name, with the session's object and the host's object for it."""
 
     __slots__ = ("default", "host", "kept", "key", "place")
 
@@ -92,28 +92,31 @@ class SessionNames:
         self._names = {f"{place}.{key}": _Name(_PLACES[place], key) for place, key in _NAMES}
 
     def offer(self, name: str, value: object) -> None:
-        """Have a fresh session find ``value`` there, such as ``"sys.stdout"``."""
+        """Let a fresh session find ``value`` under ``name``, such as ``"sys.stdout"``."""
         self._names[name].default = self._names[name].kept = value
 
     def reset(self, *names: str) -> None:
-        """Forget what cells have put there, by default everywhere."""
+        """Forget what cells have put under ``names``, by default under all names."""
         for name in names or self._names:
             self._names[name].kept = self._names[name].default
 
     def forget(self) -> None:
-        """Let go of the session: its objects would stay alive with whoever keeps this one."""
+        """Drop the session's objects, which a reference to this object would keep alive."""
         for name in self._names.values():
             name.default = name.kept = _HOSTS
 
     def of_host(self, name: str) -> Any:
-        """What the host has there, None if nothing. Any thread."""
+        """The host's object under ``name``, None if it has none. Any thread."""
         own = self._names[name]
         found = own.host if self.inside else own.place.get(own.key, _MISSING)
         return None if found is _MISSING else found
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """A step of the session runs. Does nothing inside another one, or on another thread."""
+        """Put the session's objects in place for a step of the session.
+
+        Does nothing inside another step, or on another thread.
+        """
         if self.inside or threading.get_ident() != self._thread:
             yield
             return

@@ -23,15 +23,15 @@ __all__ = ["Threads", "is_service_thread"]
 
 
 class Threads:
-    """Tells what cells started from the host's own: threads, pooled work, callbacks.
+    """Distinguishes what cells started from what is the host's: threads, pooled work, callbacks.
 
     Threads begin without a context, so ``Thread.start`` and ``ThreadPoolExecutor.submit`` are
-    wrapped while the kernel runs. A thread that C code began, and a callback that the host
-    calls later, are known by a function of the cells' namespace on their stack.
+    monkey-patched while the kernel runs. A thread that C code started, and a callback that the
+    host calls later, are recognised by a function of the cells' namespace on their stack.
 
     Attributes:
         latest: the header of the request that ran last.
-        namespace: the cells' namespace of the moment.
+        namespace: the cells' current namespace.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ class Threads:
             header = self.parent()
             if header is None:
                 return submit(pool, function, *args, **kwargs)
-            # A context rather than a function of ours, which tracebacks would show.
+            # A context rather than a wrapper function, which tracebacks would show.
             context = Context()
             context.run(request_header.set, header)
             return submit(pool, context.run, function, *args, **kwargs)
@@ -67,7 +67,7 @@ class Threads:
         return wraps(submit)(wrapper)
 
     def parent(self) -> Mapping[str, Any] | None:
-        """The header of the request that the caller descends from, None for the host's own."""
+        """The header of the request that the caller descends from, None for the host's code."""
         if self._closed:
             return None
         if header := request_header.get(None):
@@ -92,17 +92,17 @@ class Threads:
         return False
 
     def is_from_cells(self, traceback: TracebackType | None) -> bool:
-        """Whether a function of the cells' namespace is among those of a traceback."""
+        """Whether a traceback contains a function of the cells' namespace."""
         return any(frame.f_globals is self.namespace for frame, _ in walk_tb(traceback))
 
     @property
     def is_session(self) -> bool:
-        """Whether the caller is of the kernel: the session, its services, or what renews it."""
+        """Whether the caller belongs to the kernel: session, services, or set-up of a session."""
         return self._kernels_own_work or is_service_thread() or self.parent() is not None
 
     @contextmanager
     def kernels_own_work(self) -> Iterator[None]:
-        """The kernel sets up a session, on its own thread."""
+        """Count what runs inside as the kernel's: it sets up a session, on its own thread."""
         self._kernels_own_work = True
         try:
             yield
@@ -110,15 +110,15 @@ class Threads:
             self._kernels_own_work = False
 
     def close(self) -> list[str]:
-        """Unwrap; a sentence for what somebody else has wrapped since."""
+        """Undo the monkey-patches; return a sentence for each that was wrapped by others since."""
         self._closed = True
-        self.namespace = None  # streams that somebody kept would keep it alive
+        self.namespace = None  # a stream that is still referenced would keep it alive
         return [left for patch in self._patches if (left := patch.close())]
 
 
 def is_service_thread() -> bool:
     """Whether the caller is one of the kernel's own threads, which flush after each message.
 
-    A host's stream may belong to its main thread, so they must not touch it.
+    A host's stream may belong to the main thread, so these threads must not touch it.
     """
     return hasattr(threading.current_thread(), "pydev_do_not_trace")

@@ -1,1 +1,1 @@
-"""What runs in Blender's process, and imports bpy."""
+"""The modules that run in Blender's process and import bpy."""

@@ -1,6 +1,6 @@
-"""Render, in a child Blender or in this one.
+"""Render in a child Blender or in this one.
 
-A child runs this file by its path: it is all there is of hostkernel there.
+A child runs this file by its path and uses nothing else of hostkernel.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["as_png", "render", "save_result"]
 
-# In this order: a format resets the ones behind it.
+# In this order: setting a format resets the settings after it.
 _FORMAT = ("media_type", "file_format", "color_mode", "color_depth", "compression")
 
 
 @contextmanager
 def as_png(scene: Any) -> Iterator[None]:
-    """Have what is saved with ``scene``'s settings be a PNG file."""
+    """Make ``scene``'s settings save PNG files inside this context."""
     settings = scene.render.image_settings
     before = {name: getattr(settings, name) for name in _FORMAT if hasattr(settings, name)}
     try:
@@ -48,9 +48,9 @@ def save_result(scene: Any, file: Path) -> None:
 
 
 def render(scene: Any, folder: Path, frame: int | None, *, animation: bool) -> None:
-    """Render the picture of ``frame``, by default the current one, or all of the scene's.
+    """Render ``frame``, by default the current one, or all frames of the scene's animation.
 
-    Pictures for showing go to ``folder``; an animation also where the scene says.
+    The pictures to show go to ``folder``; an animation is also written to the scene's output.
     """
     if animation:
         _render_animation(scene, folder)
@@ -82,7 +82,7 @@ def _picture(scene: Any, folder: Path) -> Path:
 
 
 def _show_statistics(text: str | None = None, *_: object) -> None:
-    # Older Blenders print it themselves and give no text.
+    # Older Blenders print the statistics themselves and pass no text.
     if text:
         print(text, flush=True)  # noqa: T201
 

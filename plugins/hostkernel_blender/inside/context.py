@@ -1,24 +1,26 @@
-"""Where cells run: an operator in a 3D view, as Blender's own console has it. Inside only.
+"""The place where cells run: an operator in a 3D view, as in Blender's own console. Inside only.
 
-A timer of Blender's has neither area nor region, and an override around a slice is no way
-out: an operator under an override crashes Blender on Python 3.11 as soon as another thread
-runs Python. The handler of a modal operator has the true context. So each slice gets one: the
-operator adds its handler with the area of the user's choice, a timer event that is due at once
-calls it, the slice runs, and the operator is over. It takes a fifth of a millisecond.
+A Blender timer has neither an area nor a region in its context. The handler of a modal operator
+has the true context. So each slice gets a modal operator: it adds its handler in the area of the
+user's choice, a timer event that is due at once calls the handler, the slice runs, and the
+operator ends. This takes 0.2 ms.
 
-Between slices there is no operator: while one is running Blender saves no backup file
-(auto-save) and reloads no scripts.
+Rejected: an override around a slice. An operator under an override crashes Blender on Python
+3.11 as soon as another thread runs Python.
 
-Three faults of Blender are kept out of the user's way here:
+Between slices no operator runs: while one does, Blender saves no backup file (auto-save) and
+reloads no scripts.
 
-- Blender goes on from a handler to the next one it had noted before, and then to the areas of
-  the screen it had noted. A cell that opens the file browser or changes the screen frees the
-  handlers of menus and popups, and areas. So a second operator's handler, the edge, follows the
-  slice's, and takes the event away.
-- A screen that is left frees the regions of the popups on it, not their handlers (fixed in
-  Blender 5.0). A popup that belongs to an area goes with the area; the splash screen does not,
-  so the first slice closes it.
-- An operator whose ``invoke`` raises is freed, the handler it has added is not.
+This module works around three faults of Blender:
+
+- After a handler, Blender goes on to the next handler and then to the areas of the screen, as it
+  had noted them before the call. A cell that opens the file browser or changes the screen frees
+  areas and the handlers of menus and popups. So the handler of a second operator, the edge,
+  follows the slice's handler and consumes the event.
+- Leaving a screen frees the regions of its popups, but not their handlers (fixed in Blender
+  5.0). A popup that belongs to an area goes with the area. The splash screen does not belong to
+  an area, so the first slice closes it.
+- Blender frees an operator whose ``invoke`` raises, but not the handler that it has added.
 """
 
 from __future__ import annotations
@@ -35,25 +37,25 @@ if TYPE_CHECKING:
 __all__ = ["Stage", "addresses_of_ours", "is_ours"]
 
 _AT_ONCE = 0.0
-# A timer that is due at once keeps Blender from sleeping until its event is taken, which lasts
-# when a render has locked the interface.
+# A timer that is due at once keeps Blender from sleeping until its event is handled, which takes
+# long while a render has locked the interface.
 _WHILE_LOCKED = 0.05
 _PATIENCE = 5
-_OFTEN = 10  # in a row, that a slice finds its area gone, as when another workspace is shown
+_OFTEN = 10  # slices in a row that find their area gone, as when another workspace is shown
 
 _numbers = itertools.count()
 _addresses: frozenset[int] = frozenset()
 
 
 class Stage:
-    """Has ``run`` called in an area of the user's choice, once for each :meth:`ask`.
+    """The caller of ``run`` in an area of the user's choice, after :meth:`ask`.
 
-    Used on the main thread. An exception may be raised at any line of it, by a signal handler
-    or another thread; the next :meth:`ask` makes good what was left undone.
+    Used on the main thread. A signal handler or another thread may raise an exception at any
+    line of this class; the next :meth:`ask` repairs what the exception left undone.
 
     Args:
-        area_type: such as ``"VIEW_3D"``. Where no window shows such an area, a slice has a
-            window and nothing else.
+        area_type: such as ``"VIEW_3D"``. If no window shows such an area, the context of a
+            slice has a window and nothing else.
         run: must not raise.
     """
 
@@ -78,13 +80,13 @@ class Stage:
         bpy.utils.register_class(self._slice)
 
     def close(self) -> None:
-        """Take them back. Outside of ``run``: Blender still needs the operators behind it."""
+        """Unregister the operators; not inside ``run``, after which Blender still needs them."""
         self._silence()
         for operator in (self._slice, self._edge):
             bpy.utils.unregister_class(operator)
 
     def ask(self) -> None:
-        """Want a slice; called in a timer, once each turn of Blender's loop until it has come."""
+        """Request a slice; called in a timer, each turn of Blender's loop until it has run."""
         self._turns += 1
         if not _is_running(self._begun):
             self._begin()
@@ -97,7 +99,7 @@ class Stage:
         self._silence()
         self._turns = 1
         self._place = self._find_place()
-        # The later handler stands before the earlier.
+        # Blender calls the handler added last first.
         for operator in (self._edge, self._slice):
             module, _, name = operator.bl_idname.partition(".")
             getattr(getattr(bpy.ops, module), name)("INVOKE_DEFAULT")
@@ -119,8 +121,8 @@ class Stage:
             return
         self._silence()
         add = bpy.context.window_manager.event_timer_add
-        # One call of C, which no exception can cut in two: a timer that nobody knows of would
-        # keep Blender from sleeping for good.
+        # One call of C, which no exception can split: a timer that is not in the list would keep
+        # Blender from sleeping forever.
         self._timers.extend(map(partial(add, window=self._place.get("window")), (step,)))
         self._step = step
 
@@ -143,11 +145,11 @@ class Stage:
         return not _is_running(self._begun)
 
     def _perform(self, event: Any) -> bool:
-        """Run the slice, or leave it to be asked for again; false if it is not the time."""
+        """Run the slice, or skip it until the next request; return False if it is not due."""
         if event.type != "TIMER":
             return False
         operator = self._begun
-        # Without its timer the event is none any more, which the edge can take away.
+        # Without its timer the event has no type any more, so the edge can consume it.
         self.leave()
         self._run_unless_lost(operator)
         return True
@@ -166,7 +168,7 @@ class Stage:
             _addresses = frozenset()
 
     def leave(self) -> None:
-        """The handler goes: it has been called, or its file or its window is being closed."""
+        """Forget the operator, which was called or whose file or window is being closed."""
         self._silence()
         self._begun = None
         self._place = {}
@@ -174,12 +176,12 @@ class Stage:
 
 
 def is_ours(operator: Any) -> bool:
-    """Whether a running operator is a stage's."""
+    """Whether a running operator belongs to a stage."""
     return bool(operator.bl_idname.startswith("HOSTKERNEL_OT_slice_"))
 
 
 def addresses_of_ours() -> frozenset[int]:
-    """Where Blender keeps the operators around the slice that runs now; empty outside of one."""
+    """Return the addresses of the operators around the running slice; none outside of a slice."""
     return _addresses
 
 
@@ -199,7 +201,7 @@ def _is_running(operator: Any) -> bool:
 
 
 def _close_popups() -> None:
-    # That is all it does to a window that shows the workspace already.
+    # Setting the workspace that a window already shows does nothing else.
     for window in bpy.context.window_manager.windows:
         window.workspace = window.workspace
 
@@ -213,9 +215,9 @@ def _operator(
     """Make the class of a modal operator.
 
     Args:
-        name: unlike any other's.
-        enter: called with the operator; where its handler shall be called.
-        act: called with each event; whether the operator is over.
+        name: unique among operators.
+        enter: called with the operator; returns the context to call its handler in.
+        act: called with each event; returns whether the operator is over.
         leave: called when Blender ends the operator.
     """
 
@@ -227,8 +229,8 @@ def _operator(
         bl_options = {"INTERNAL"}
 
         def invoke(self, context: Any, _event: Any) -> set[str]:
-            # An exception can come with the end of each call. Once the handler is there it must
-            # not leave: Blender would call the handler of an operator that it has freed.
+            # An exception can be raised at the end of each call. Once the handler is added, the
+            # exception must not leave: Blender would call the handler of a freed operator.
             added = False
             try:
                 # An override is harmless here, where Python calls no operator and keeps the GIL.

@@ -1,8 +1,8 @@
-"""Where Blender keeps a field of a struct, as Blender itself tells. Imported inside Blender only.
+"""The offsets of fields in Blender's structs. Imported inside Blender only.
 
 Each .blend file ends with a description of the structs of the program that wrote it, the block
-``DNA1`` (source/blender/makesdna/intern/dna_genfile.c describes the format). So this Blender is
-made to write a small one.
+``DNA1`` (source/blender/makesdna/intern/dna_genfile.c describes the format). So this module has
+Blender write a small file, and reads that block.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _HEADER = re.compile(rb"BLENDER-v\d{3}")  # pointers of 8 bytes, little endian
 
 @cache
 def offset_of(kind: str, field: str) -> int | None:
-    """Bytes from the start of a struct to one of its fields, None if it cannot be told.
+    """Return the offset of a field in a struct, in bytes, None if it cannot be found.
 
     Args:
-        kind: name of the struct, such as ``"wmWindow"``.
-        field: its name.
+        kind: the struct's name, such as ``"wmWindow"``.
+        field: the field's name.
     """
     try:
         return _offset(_Reader(_description(_small_blend())), kind, field)
@@ -63,7 +63,7 @@ class _Reader:
         self._place = 0
 
     def expect(self, word: bytes) -> None:
-        """The parts begin with a word each, at a multiple of four bytes."""
+        """Skip ``word``, which begins a part at a multiple of four bytes, or raise ValueError."""
         self._place = -(-self._place // 4) * 4
         if self._data[self._place : self._place + 4] != word:
             raise ValueError(word)

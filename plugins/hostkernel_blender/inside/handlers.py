@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 __all__ = ["Handlers", "restore"]
 
 _MOST_RETURNS = 100
-_KEPT_BY_LIST_ALONE = 3  # with the local variable and the argument
+_KEPT_BY_LIST_ALONE = 3  # references: the list's, the local variable and the argument
 
 _guards: dict[str, _Guard] = {}
 
 
 class Handlers:
-    """Handlers that outlive a file load, and a cleared list, until :meth:`close`.
+    """Handlers that survive a file load and a cleared list, until :meth:`close`.
 
     Used on the main thread.
     """
@@ -36,37 +36,38 @@ class Handlers:
         self._added.append((guard, function))
 
     def close(self) -> None:
-        """Take all of them back."""
+        """Remove all of these handlers."""
         for guard, function in self._added:
             guard.remove(function)
         self._added = []
 
 
 def restore() -> None:
-    """Called on the main thread: put back what is missing from Blender's lists."""
+    """Put missing entries back into Blender's lists; called on the main thread."""
     for guard in _guards.values():
         guard.restore()
 
 
 class _Guard:
-    """Our two entries in a list of ``bpy.app.handlers``; one calls any number of functions.
+    """A pair of entries in a list of ``bpy.app.handlers``; one calls any number of functions.
 
-    Scripts clear these lists, often to be rid of their own handlers from an earlier run, and may
-    load a file in the next line. The list alone keeps our entries, so removal frees them, and the
-    callback of a weak reference puts new ones in at once. CPython has finished changing the list
-    by then: ``clear``, ``pop``, ``remove`` and slice assignment all release the items last. There
-    are two because the variable of a loop that removes entries keeps the last one.
+    Scripts clear these lists, often to remove their own handlers from an earlier run, and may
+    load a file in the next line. Only the list references the two entries, so removal frees them,
+    and the callback of a weak reference inserts new ones at once. CPython has finished changing
+    the list by then: ``clear``, ``pop``, ``remove`` and slice assignment all release the items
+    last. There are two because the variable of a loop that removes entries keeps the last one.
 
     The new entries go to the other end of the list each time. A loop that pops ``len(handlers)``
-    times from one end would otherwise meet only ours and leave the script's own. A loop that
-    runs until the list is empty must end, so the returns are counted: Blender's next call and
-    :meth:`restore` begin a new count.
+    times from one end would otherwise meet only these entries and leave the script's own. A loop
+    that runs until the list is empty must end, so the insertions are counted: Blender's next call
+    and :meth:`restore` reset the count.
 
-    Not noticed are entries that are taken out while somebody keeps both, as code does that saves
-    a list to put it back later. :meth:`restore` mends that between cells.
+    The guard does not notice the removal of entries while other code references both, such as
+    code that saves a list to put it back later. :meth:`restore` repairs that between cells.
 
-    Rejected: trusting an entry until the next cell (Blender dies in this one), sys.setprofile
-    (profilers need it) and replacing ``bpy.ops`` functions (every script sees them).
+    Rejected: trusting an entry until the next cell (Blender crashes in the current one),
+    sys.setprofile (profilers need it) and replacing ``bpy.ops`` functions (every script sees
+    them).
 
     Args:
         moment: the name of the list.
@@ -86,14 +87,14 @@ class _Guard:
         self.restore()
 
     def remove(self, function: Callable[[], object]) -> None:
-        """Call it no more; without a function there are no entries."""
+        """Stop calling ``function``; remove the entries if it was the last function."""
         if function in self._functions:
             self._functions.remove(function)
         if not self._functions:
             self._withdraw()
 
     def restore(self) -> None:
-        """Put the entries back if one is missing, or if somebody keeps one."""
+        """Put the entries back if one is missing, or if other code references one."""
         self._returns = 0
         if self._functions and not self._is_intact():
             self._at_end = True
@@ -130,9 +131,9 @@ class _Guard:
 
     def _call(self, mark: object) -> None:
         if mark is not self._mark:
-            return  # Somebody had kept this entry and put it back.
+            return  # Other code had kept this entry and put it back.
         self._returns = 0
-        with ExitStack() as stack:  # It calls all of them, whatever one raises.
+        with ExitStack() as stack:  # It calls all functions, even if one raises.
             for function in reversed(self._functions):
                 stack.callback(function)
 

@@ -26,16 +26,16 @@ _AFTER_FAILURE = 1.0
 
 
 class BlenderLoop(HostLoop):
-    """A timer of Blender's window that looks at a mark each turn, and has slices run on a stage.
+    """A Blender timer that checks a mark each turn and requests slices from a stage.
 
-    Nothing of bpy may be called from another thread, so :meth:`wake` only sets the mark.
-    While a client is at work the timer is due every turn of Blender's loop (about 5 ms, cut
-    short by the core's signal); after ten quiet seconds every 20 ms.
+    Other threads must not call bpy, so :meth:`wake` only sets the mark. While a client is active
+    the timer is due every turn of Blender's loop (about 5 ms, cut short by the core's signal);
+    after 10 seconds without a wake, every 20 ms.
 
-    Blender drops a timer that raises, and the kernel would go with it. Ctrl-C, a signal handler
-    and another thread can raise at any line of ours, so the timer's callable is a guarded one,
-    and a wake counts as served only behind its slice: whatever a slice is cut short by, another
-    is asked for.
+    Blender drops a timer that raises, and the kernel would stop with it. Ctrl-C, a signal handler
+    and another thread can raise at any line of this class, so the timer's callable is guarded,
+    and a wake counts as served only after its slice: if a slice is cut short, another one is
+    requested.
 
     Args:
         area_type: where cells run, such as ``"VIEW_3D"``.
@@ -52,7 +52,7 @@ class BlenderLoop(HostLoop):
         self._handlers = Handlers()
 
     def start(self, tick: Tick) -> None:
-        """Called inside, on the main thread, once; register the timer and the operator."""
+        """Register the timer and the operators; called inside, on the main thread, once."""
         self._tick = tick
         self._last_wake = monotonic()
         self._stage.open()
@@ -60,16 +60,16 @@ class BlenderLoop(HostLoop):
         self._handlers.add("load_post", self._register)
 
     def wake(self) -> None:
-        """Called inside, from any thread: have ``tick`` called in Blender's next turn."""
+        """Request a call of ``tick`` in Blender's next turn; called inside, from any thread."""
         self._wanted = object()
 
     def stop(self) -> None:
-        """Called inside, on the main thread, once; soon Blender is as it was before."""
+        """Remove the timer now and the operators soon; called inside, on the main thread, once."""
         self._tick = None
         self._handlers.close()
         while bpy.app.timers.is_registered(self._timer):
             bpy.app.timers.unregister(self._timer)
-        # Not here: this may be the stage's own operator.
+        # Not here: the stage's own operator may be the caller.
         bpy.app.timers.register(self._stage.close, persistent=True)
 
     def _register(self) -> None:
@@ -93,9 +93,9 @@ class BlenderLoop(HostLoop):
         self._stand_behind_others()
 
     def _stand_behind_others(self) -> None:
-        # Timers that are due in one turn are called in the order of their registration. One of a
-        # cell's must not find the operator there that ours has just begun for the next cell.
+        # Blender calls the timers that are due in one turn in the order of their registration. A
+        # cell's timer must not run while the operator for the next cell is already running.
         if bpy.app.timers.is_registered(self._timer):
-            # In this order: an exception in between must not leave the timer out.
+            # In this order: an exception in between must not leave the timer unregistered.
             bpy.app.timers.register(self._timer, persistent=True)
             bpy.app.timers.unregister(self._timer)  # the older of the two

@@ -27,7 +27,7 @@ _RENDER_CALL = re.compile(r"get_ipython\(\)\.run_line_magic\((['\"])render\1")
 
 
 def load_ipython_extension(ip: Any) -> None:
-    """Called inside, on the main thread, by IPython."""
+    """Register magics and formatters; called inside, on the main thread, by IPython."""
     ip.register_magic_function(viewport, "line")
     ip.register_magic_function(render, "line")
     ip.input_transformers_post.append(_await_render)
@@ -38,14 +38,14 @@ def load_ipython_extension(ip: Any) -> None:
 
 
 def _await_render(lines: list[str]) -> list[str]:
-    # A magic cannot be awaited by IPython itself.
+    # IPython itself cannot await a magic.
     return [_RENDER_CALL.sub(lambda call: f"await {call[0]}", line) for line in lines]
 
 
 def viewport(line: str) -> None:
-    """Show the 3D viewport's picture: ``%viewport [WIDTHxHEIGHT]``.
+    """Show a picture of the 3D viewport: ``%viewport [WIDTHxHEIGHT]``.
 
-    Without a window, or without a 3D viewport in it, a quick render of the scene.
+    Without a window, or without a 3D viewport in it, show a quick render of the scene.
     """
     size = _size(line.strip())
     try:
@@ -72,8 +72,9 @@ def _size(text: str) -> tuple[int, int] | None:
 async def render(line: str) -> None:
     """Render the scene and show it: ``%render [--frame N | --animation] [--here]``.
 
-    It renders what the scene is now, in a child Blender: go on working in this one meanwhile;
-    interrupting the cell ends the render. An animation is written where the scene says.
+    Without ``--here``, a child Blender renders the scene as it is now, and you can go on working
+    in this one; interrupting the cell ends the render. An animation is written to the scene's
+    output path.
     """
     options = _options(line)
     if options.here:

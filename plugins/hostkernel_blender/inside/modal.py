@@ -17,7 +17,7 @@ __all__ = ["is_modal"]
 
 
 def is_modal() -> bool:
-    """Called on the main thread, in a slice."""
+    """Whether a modal operator of the user's is running; called on the main thread, in a slice."""
     windows = list(bpy.context.window_manager.windows)
     if "modal_operators" in bpy.types.Window.bl_rna.properties:
         return not all(is_ours(op) for window in windows for op in window.modal_operators)
@@ -38,11 +38,11 @@ class _Handler(ctypes.Structure):
 
 
 def _has_other_handlers(windows: list[Any], ours: frozenset[int]) -> bool:
-    """The same for Blenders that cannot say (before 4.2): its own lists are read.
+    """Do the same for Blenders without an API for it (before 4.2): read the windows' handlers.
 
-    That of a window is where Blender says. What is in it is taken for what it looks like only
-    if our own operators are found there; they are not in a slice that has just loaded a file,
-    which ends all operators.
+    The offset of a window's list comes from Blender (:mod:`.dna`). The entries are trusted only
+    if the kernel's own operators are among them. In a slice that has just loaded a file they are
+    not, since a load ends all operators.
     """
     offset = offset_of("wmWindow", "modalhandlers")
     if offset is None or not ours:

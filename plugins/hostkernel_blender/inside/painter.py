@@ -1,4 +1,4 @@
-"""The child Blender that renders small pictures. Imported inside Blender only, main thread."""
+"""The child Blender that renders small pictures. Inside only, on the main thread."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["PaintingError", "close", "paint"]
 _STARTED_WITHIN = 60.0  # seconds, on a loaded machine
 _PAINTED_WITHIN = 30.0
 _LOOK = 0.005
-# Neither the user's preferences nor add-ons, nor what a file carries, may run there.
+# The child must not run the user's preferences, add-ons, or scripts inside a file.
 _OPTIONS = ("--factory-startup", "--disable-autoexec", "-noaudio")
 _USERS_FOLDERS = ("RESOURCES", "CONFIG", "SCRIPTS", "DATAFILES", "EXTENSIONS")
 _TEMPORARY = ("TMPDIR", "TEMP", "TMP")
@@ -32,21 +32,21 @@ _painter: Painter | None = None
 
 
 class PaintingError(Exception):
-    """There is no picture."""
+    """The child made no picture."""
 
 
 def paint(write: Callable[[str], object], order: Mapping[str, Any]) -> bytes:
-    """Have the child make a picture of what ``write`` writes to a file of the given name.
+    """Let the child make a picture of the file that ``write`` writes.
 
-    The child is started when the first picture is wanted and ends when none is for a while.
-    Interrupted, or late, it is killed.
+    The child starts with the first order and ends after a while without orders. An interrupt or
+    a timeout kills the child.
 
     Args:
-        write: called once.
+        write: called once, with the name of the file.
         order: ``kind`` and what :mod:`.studio` needs for that kind.
 
     Raises:
-        PaintingError: there is no picture.
+        PaintingError: the child made no picture.
     """
     painter = _ready()
     try:
@@ -73,7 +73,7 @@ def close() -> None:
 
 
 class Painter:
-    """One child."""
+    """One child Blender."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="hostkernel-"))
@@ -94,11 +94,11 @@ class Painter:
         return environment() | empty | dict.fromkeys(_TEMPORARY, str(self._folder))
 
     def takes_orders(self) -> bool:
-        """Whether it lives, and is this process's, which may be a forked one."""
+        """Whether the child is alive and was started by this process, which may be a forked one."""
         return self._owner == os.getpid() and self._process.poll() is None
 
     def paint(self, write: Callable[[str], object], order: Mapping[str, Any]) -> bytes:
-        """One picture. The child is at work until it has answered."""
+        """Return one picture; ``is_at_work`` is True until the child has answered."""
         self._count += 1
         picture = self._folder / f"{self._count}.png"
         source = self._folder / f"{self._count}.source"
@@ -136,7 +136,7 @@ class Painter:
         return (self._folder / "log").read_text(errors="replace")
 
     def close(self) -> None:
-        """Kill it. Called in any process; only the one that started it may do more."""
+        """Kill the child and delete its folder; do nothing in a process that did not start it."""
         if self._owner != os.getpid():
             return
         self._process.kill()

@@ -10,7 +10,7 @@ _SHOW_STATE = {"VIEW_3D", "PROPERTIES", "PREFERENCES"}
 
 
 def redraw() -> None:
-    """Called on the main thread: have them drawn anew."""
+    """Redraw the panels; called on the main thread."""
     if bpy.app.background:
         return
     for window in bpy.context.window_manager.windows:

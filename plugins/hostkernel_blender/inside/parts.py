@@ -1,4 +1,4 @@
-"""What a value holds of Blender's data, and which data-block that belongs to. Inside only."""
+"""The parts of Blender's data in a value, and the data-blocks that own them. Inside only."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ __all__ = ["Owners", "is_a", "is_dead", "is_of_interest", "is_part", "of_interes
 
 K = TypeVar("K")
 
-_ID = bpy.types.ID  # Each look into bpy.types is a search.
+_ID = bpy.types.ID  # Each attribute access on bpy.types is a search.
 _STRUCT = bpy.types.bpy_struct
 _STAYS = (bpy.types.Context, bpy.types.BlendData, bpy.types.Preferences)
 _OF_WINDOWS = (bpy.types.WindowManager, bpy.types.Screen, bpy.types.WorkSpace)
 _WITH_OWNER = (
     _STRUCT,
     type(bpy.data.objects).__mro__[-2],  # any property
-    type(bpy.data.objects.new),  # a function of Blender's, bound to its data
+    type(bpy.data.objects.new),  # a Blender function, bound to its data
     type(iter(bpy.data.objects)),
 )
 _MATHUTILS = (
@@ -40,7 +40,7 @@ _MATHUTILS = (
     mathutils.Quaternion,
     mathutils.Vector,
 )
-# These types cannot be imported. Their views and iterators begin with the same word.
+# These types cannot be imported. The names of their views and iterators begin with this word.
 _CUSTOM = "IDProperty"
 _CUSTOM_WITH_OWNER = ("IDPropertyGroup", "IDPropertyArray")
 _EMPTY: tuple[Any, ...] = ([], (), set(), {}.keys(), {}.values(), {}.items())
@@ -83,20 +83,20 @@ class _Kind(Enum):
 
 
 def is_a(value: object, *types: type) -> bool:
-    """As isinstance(), which asks the object: a dead one raises."""
+    """Do what isinstance() does, without asking the object: a dead one raises."""
     return issubclass(type(value), types)
 
 
 def is_of_interest(value: object) -> bool:
-    """Whether ``value`` can be, or hold, a data-block or a part; quick."""
+    """Whether ``value`` can be, or hold, a data-block or a part; a fast check."""
     return _kind(type(value)) is not _Kind.OTHER
 
 
 def of_interest(names: dict[K, Any]) -> list[tuple[K, Any]]:
-    """The items of ``names`` whose values are of interest; quick, also among thousands.
+    """Return the items of ``names`` whose values are of interest; fast, also for thousands.
 
-    Most are strings, since IPython keeps the source of each cell as a name, and each call here
-    counts for each of them.
+    Most values are strings, since IPython keeps the source of each cell under a name, so any
+    call made for each value adds up.
     """
     return [
         (name, value)
@@ -114,7 +114,7 @@ def is_part(value: Any) -> bool:
 
 
 def is_dead(value: Any) -> bool:
-    """Whether Blender has said that what ``value`` stood for is gone; reads none of it."""
+    """Whether Blender has marked the data of ``value`` as removed; reads none of that data."""
     if not is_a(value, _STRUCT):
         return False
     try:
@@ -125,15 +125,15 @@ def is_dead(value: Any) -> bool:
 
 
 def parts(value: object, *, first: int | None = None, depth: int = _DEEP) -> Iterator[Any]:
-    """The data-blocks and parts that ``value`` is, or that it holds.
+    """Yield the data-blocks and parts that ``value`` is or holds.
 
-    Looked into are containers, iterators, generators and bound methods, and the first hundred
-    of them inside each other. No method of the user's is called, and no iterator moves on.
+    Search containers, iterators, generators and bound methods, and the first hundred such
+    values inside each. Call no method of the user's, and advance no iterator.
 
     Args:
         value: anything.
         first: how many items of a container to look at; by default all.
-        depth: how many times to look into something.
+        depth: how many levels of nesting to search.
     """
     kind = _kind(type(value))
     if kind is _Kind.DATA_BLOCK or is_part(value):
@@ -159,7 +159,7 @@ def _keys_and_values(value: dict[Any, Any]) -> Iterator[Any]:
     return chain.from_iterable(dict.items(value))
 
 
-# A long one is not copied for its first items.
+# Iterate over these: a long container is not copied for its first items.
 _QUICK: tuple[tuple[type, Callable[[Any], Iterator[Any]]], ...] = (
     (list, list.__iter__),
     (tuple, tuple.__iter__),
@@ -170,7 +170,7 @@ _QUICK: tuple[tuple[type, Callable[[Any], Iterator[Any]]], ...] = (
 
 
 def _of_kinds(items: list[Any], kinds: dict[int, _Kind], *wanted: _Kind) -> Iterator[Any]:
-    # A long list that holds nothing of the sort is not gone through.
+    # Skip a long list that holds none of the wanted kinds.
     numbers = {number for number, kind in kinds.items() if kind in wanted}
     return (item for item in items if id(type(item)) in numbers) if numbers else iter(())
 
@@ -179,7 +179,7 @@ _known: dict[int, tuple[type, _Kind]] = {}
 
 
 def _kind(of: type) -> _Kind:
-    # By its identity: a type of the user's need not be hashable.
+    # Keyed by identity: a type of the user's need not be hashable.
     known = _known.get(id(of))
     if known is None:
         if len(_known) == _MOST_KNOWN:
@@ -204,10 +204,10 @@ _NOWHERE = 0
 
 
 def _address_of_owner(part: Any) -> int:
-    """Where the data-block was that a part belongs to, ``_NOWHERE`` if it never had one.
+    """Return the address of the data-block that owns ``part``, ``_NOWHERE`` if none or unknown.
 
-    ``part.id_data`` reads that memory, which may be freed. The address itself is in the Python
-    object, and Blender tells nobody: all of these objects begin with it (``PointerRNA``).
+    ``part.id_data`` reads the memory at that address, which may be freed. The address itself is
+    in the Python object, but undocumented: all of these objects begin with it (``PointerRNA``).
     """
     while is_a(part, *_MATHUTILS):
         part = part.owner
@@ -235,10 +235,10 @@ def _first_word(part: Any, header: int = object.__basicsize__) -> int:
 
 
 class Owners:
-    """Remembers which data-block each part belongs to, as long as the part is looked at.
+    """The data-block that owns each part, remembered as long as the part is looked at.
 
-    A data-block's Python object learns that it is removed; parts do not. So the owner is looked
-    up once, by its address, while it can only be one that exists.
+    Blender marks the Python object of a removed data-block as dead, but not the parts of the
+    data-block. So the owner is looked up once, by its address, among those that exist then.
     """
 
     def __init__(self) -> None:
@@ -248,11 +248,11 @@ class Owners:
 
     @contextmanager
     def look(self, values: Iterable[Any]) -> Iterator[None]:
-        """Parts are asked for inside of it, and those that are not are forgotten.
+        """Remember the owners of the parts asked for in this context, and forget all others.
 
         Args:
-            values: those among them that are data-blocks may own parts, even if the document
-                has them not, such as what ``to_mesh`` returns.
+            values: the data-blocks among them may own parts even if the document does not
+                contain them, such as the mesh that ``to_mesh`` returns.
         """
         self._held = [value for value in values if is_a(value, _ID) and not is_dead(value)]
         try:
@@ -263,16 +263,16 @@ class Owners:
             self._held = []
 
     def forget(self) -> None:
-        """Nothing is looked at any more."""
+        """Forget all owners: no part is looked at any more."""
         self._known = {}
 
     def lives(self, part: Any) -> bool:
-        """Whether the data-block that ``part`` belongs to exists, or it belongs to none."""
+        """Whether the data-block that owns ``part`` exists, or ``part`` has no owner."""
         owner = self._owner(part)
         return owner is not _GONE and not is_dead(owner)
 
     def is_windows(self, part: Any) -> bool:
-        """Whether ``part`` belongs to a window; an undo does not touch those."""
+        """Whether ``part`` belongs to the data of windows, which an undo does not touch."""
         return is_a(self._owner(part), *_OF_WINDOWS)
 
     def _owner(self, part: Any) -> Any:
@@ -295,7 +295,7 @@ _GONE = object()
 
 
 def _blocks() -> Iterator[Any]:
-    """All data-blocks of the document, also those inside others."""
+    """Yield all data-blocks of the document, including those inside others."""
     for kind in bpy.data.bl_rna.properties:
         if kind.type == "COLLECTION":
             for block in getattr(bpy.data, kind.identifier):
@@ -303,7 +303,7 @@ def _blocks() -> Iterator[Any]:
 
 
 def _evaluated() -> Iterator[Any]:
-    """Those that Blender has made of them."""
+    """Yield the evaluated data-blocks that Blender has made of those of the document."""
     for scene in bpy.data.scenes:
         for layer in scene.view_layers:
             if layer.depsgraph is not None:

@@ -1,18 +1,18 @@
-"""Pictures of what is in Blender, as PNG files' bytes. Imported inside Blender only.
+"""Pictures of Blender's data as the bytes of PNG files. Imported inside Blender only.
 
 Showing a result must run nothing of the user's document in this Blender: no evaluation (drivers,
-modifiers, physics), no render, no handler, no message bus, and it must leave nothing behind. So
-what has to be rendered is rendered by a child Blender (:mod:`.painter`). It gets a file that
-``bpy.data.libraries.write`` makes of the data-block and what that needs; this call reads the
-document only, in any mode, and calls no handler.
+modifiers, physics), no render, no handler, no message bus. It must also leave nothing behind. So
+a child Blender does all rendering (:mod:`.painter`). The child gets a file that
+``bpy.data.libraries.write`` makes of the data-block and its dependencies; that call only reads
+the document, works in any mode, and calls no handler.
 
 Rejected:
 
-- a scene of our own here, with the user's object linked into it: it evaluates the object in a
-  second dependency graph. Blender 3.4 dies of that in the sculpt and paint modes, evaluated
-  objects cannot be linked, handlers and drivers run, users and the Render Result change;
-- a scene of our own with a mesh from ``new_from_object``: it evaluates as well, and materials
-  still carry drivers and images, and the data-blocks come and go in the user's document;
+- a temporary scene in this Blender, with the user's object linked into it: a second dependency
+  graph evaluates the object. That crashes Blender 3.4 in the sculpt and paint modes, evaluated
+  objects cannot be linked, handlers and drivers run, user counts and the Render Result change;
+- a temporary scene with a mesh from ``new_from_object``: it evaluates as well, materials still
+  carry drivers and images, and the data-blocks come and go in the user's document;
 - ``ID.preview_ensure``: it stores the picture in the document;
 - ``save_as_mainfile(copy=True)``: it calls the save handlers and flushes the edit mode.
 """
@@ -54,11 +54,12 @@ _VIEW_SETTINGS = ("view_transform", "look", "exposure", "gamma")
 
 
 def careful(make: Callable[[Any], bytes | None]) -> Callable[[Any], bytes | None]:
-    """``make`` as a formatter of results: a picture that cannot be made fails no cell.
+    """Turn ``make`` into a formatter of results, which returns None if ``make`` fails.
 
-    There is none in another thread either, where nothing of Blender's may be read. IPython would
-    publish the error, and the cell's reply would be one. An interrupt is the cell's, though, like
-    one in any other ``_repr_png_``.
+    It also returns None in another thread, where Blender's data must not be read. An interrupt
+    still reaches the cell, as it does in any other ``_repr_png_``.
+
+    Upstream: IPython publishes an error of a formatter, and the cell's reply becomes an error.
     """
 
     @wraps(make)
@@ -78,7 +79,7 @@ def careful(make: Callable[[Any], bytes | None]) -> Callable[[Any], bytes | None
 
 
 def image(data: Any) -> bytes | None:
-    """A ``bpy.types.Image`` at most 1024 pixels wide and high; None where it has no pixels."""
+    """Return a ``bpy.types.Image`` at most 1024 pixels wide and high, None if it has no pixels."""
     import numpy as np
 
     width, height = data.size
@@ -107,8 +108,8 @@ def _srgb(linear: Any) -> Any:
 
 
 def _render_result(data: Any) -> bytes | None:
-    # Its pixels cannot be read, but it can be saved, in the scene's format: to change that for a
-    # moment would change the document. There may be none yet.
+    # The pixels of a render result cannot be read, but it can be saved, in the scene's format:
+    # changing that format, even briefly, would change the document. There may be no result yet.
     if data.type != "RENDER_RESULT" or not _is_calm():
         return None
     scene = bpy.context.scene
@@ -123,10 +124,11 @@ def _render_result(data: Any) -> bytes | None:
 
 
 def viewport(size: tuple[int, int] | None = None) -> bytes:
-    """The largest 3D viewport, or, where there is none, a quick render of the scene.
+    """Return a picture of the largest 3D viewport or, if there is none, a quick render.
 
     Args:
-        size: width and height in pixels; by default the viewport's, or half the render's.
+        size: width and height in pixels; by default the viewport's, or half the scene's render
+            resolution.
     """
     found = None if bpy.app.background else _largest_viewport()
     if found is None:
@@ -178,7 +180,7 @@ def _draw(window: Any, space: Any, region: Any, size: tuple[int, int] | None) ->
 
 
 def _with_aspect(window_matrix: Any, have: float, want: float) -> Any:
-    """Show at least what the viewport shows, undistorted."""
+    """Return a matrix that shows at least what the viewport shows, undistorted."""
     matrix = window_matrix.copy()
     if want > have:
         matrix[0] *= have / want
@@ -202,14 +204,14 @@ def _quick_view(size: tuple[int, int]) -> bytes:
 
 
 def object_(data: Any) -> bytes | None:
-    """An object alone, from its front right; None where it has nothing to show."""
+    """Return a picture of an object alone, from its front right; None if it cannot be shown."""
     if data.type not in _HAVE_SHAPE or not _is_in(bpy.data.objects, data) or not _is_whole(data):
         return None
     return _preview("object", data)
 
 
 def material(data: Any) -> bytes | None:
-    """A ball of the material."""
+    """Return a picture of a ball of the material, None if it cannot be shown."""
     return _preview("material", data) if _is_in(bpy.data.materials, data) else None
 
 
@@ -220,17 +222,20 @@ def _preview(kind: str, data: Any) -> bytes | None:
 
 
 def _is_in(kind: Any, data: Any) -> bool:
-    """Evaluated and temporary data-blocks are not in the document: no file can hold them."""
+    """Whether ``data`` is in the document: no file can hold evaluated or temporary data-blocks."""
     return data.as_pointer() in (each.as_pointer() for each in kind)
 
 
 def _is_whole(data: Any) -> bool:
-    """In object mode only does an object's data hold what its user sees."""
+    """Whether an object's data holds what its user sees, which it does in object mode only."""
     return data.mode == "OBJECT" and not getattr(data.data, "is_editmode", False)
 
 
 def _uses_override(data: Any) -> bool:
-    """Newer Blenders leave a user behind, with each file, at what an override was made of."""
+    """Whether ``data`` is, or uses, a library override.
+
+    With each file written, newer Blenders leave a user behind at the source of an override.
+    """
     users = bpy.data.user_map()
     found = new = {block for block in users if block.override_library}
     while new:
@@ -240,7 +245,7 @@ def _uses_override(data: Any) -> bool:
 
 
 def _is_calm() -> bool:
-    """No file is written while a job of Blender's works on the document."""
+    """Whether no job of Blender's works on the document; during a job no file is written."""
     return not any(map(bpy.app.is_job_running, _JOBS))
 
 
@@ -248,7 +253,7 @@ def _is_calm() -> bool:
 
 
 def _writer(data: Any) -> Callable[[str], object]:
-    # What is linked from a library would be written as a link, and of newer Blenders not at all.
+    # Data linked from a library would be written as a link, and by newer Blenders not at all.
     blocks = set() if data.library else {data}
     return lambda file: bpy.data.libraries.write(file, blocks, path_remap="ABSOLUTE")
 

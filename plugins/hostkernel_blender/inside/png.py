@@ -12,12 +12,12 @@ _TRUECOLOUR_ALPHA = 6
 
 
 def png(width: int, height: int, rgba: bytes) -> bytes:
-    """Pixels of four bytes each as a PNG file.
+    """Return pixels of four bytes each as a PNG file.
 
     Args:
         width: in pixels.
         height: in pixels.
-        rgba: the rows from the bottom up, as Blender has them.
+        rgba: the rows from the bottom up, as Blender stores them.
     """
     stride = 4 * width
     rows = (rgba[start : start + stride] for start in range(stride * (height - 1), -1, -stride))

@@ -1,10 +1,11 @@
-"""The IPython extension that deals with references to data of Blender's that is gone.
+"""The IPython extension that drops references to Blender data that is gone.
 
-A dead object says so when it is used. What lies inside an object, and what belongs to a
-window, does not: Blender reads freed memory, and often dies of it. So such names leave the
-cells' namespace before a load or an undo, and dead objects after it. Data that the user removes
-dies without notice, so around each cell the names are looked through. What cells keep elsewhere,
-such as objects in a list, stays. Loaded inside Blender only, by each fresh shell.
+A dead object raises when it is used. The parts inside an object, and data that belongs to a
+window, do not raise: Blender reads freed memory and often crashes. So the names of such data
+leave the cells' namespace before a load or an undo, and the names of dead objects after it. Data
+that the user removes dies without notice, so the names are checked around each cell. References
+that cells keep elsewhere, such as objects in a list, stay. Loaded inside Blender only, by each
+fresh shell.
 """
 
 from __future__ import annotations
@@ -37,14 +38,14 @@ _current: References | None = None
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Called inside, on the main thread, by IPython."""
+    """Watch the names of ``shell``; called inside, on the main thread, by IPython."""
     global _current
     close()
     _current = References(shell)
 
 
 def close() -> None:
-    """Called inside, on the main thread: watch no longer."""
+    """Stop watching; called inside, on the main thread."""
     global _current
     if _current is not None:
         _current.close()
@@ -52,19 +53,19 @@ def close() -> None:
 
 
 def cell_begins() -> None:
-    """Called inside, on the main thread, before a cell."""
+    """Begin a cell; called inside, on the main thread."""
     if _current is not None:
         _current.cell_begins()
 
 
 def cell_ended() -> None:
-    """Called inside, on the main thread, after a cell."""
+    """End a cell; called inside, on the main thread."""
     if _current is not None:
         _current.cell_ended()
 
 
 class References:
-    """Watches the cells' namespace of one shell."""
+    """The watch over the cells' namespace of one shell."""
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
@@ -74,7 +75,7 @@ class References:
         self._last = ""
         self._looked_at = 0.0
         self._gone: dict[str, str] = {}
-        self._may_hold = True  # anything of Blender's, as far as the last cell knows
+        self._may_hold = True  # any of Blender's data, as of the last check
         self._owners = Owners()
         self._handlers = Handlers()
         for moment, function in {
@@ -87,13 +88,13 @@ class References:
         }.items():
             self._handlers.add(moment, function)
         shell.set_custom_exc((ReferenceError, NameError), _explain)
-        # IPython asks what the name at the start of a one-line cell is, before the cell begins. In
-        # older Blenders a dead object raises even then, and the name could not be used again.
+        # Before a one-line cell begins, IPython inspects the value of its first name. In older
+        # Blenders a dead object raises even then, and the name could not be used again.
         shell.input_transformers_post.append(self._before_cell)
         _show_dead_objects(shell.display_formatter)
 
     def close(self) -> None:
-        """Take the handlers back."""
+        """Remove the handlers from Blender and the transformer from the shell."""
         self._handlers.close()
         if self._before_cell in self._shell.input_transformers_post:
             self._shell.input_transformers_post.remove(self._before_cell)
@@ -105,20 +106,19 @@ class References:
         return lines
 
     def cell_begins(self) -> None:
-        """What happens from here on happens in a cell."""
+        """Attribute what happens from now on to the current cell."""
         self._cell = self._shell.execution_count
 
     def cell_ended(self) -> None:
-        """What happens from here on is the user's doing."""
+        """Drop removed data, and attribute what happens from now on to the user."""
         if self._data != bpy.data.as_pointer():
-            # The cell took our handlers away and kept them, and then it loaded a file.
+            # The cell removed the kernel's handlers, kept them, and then loaded a file.
             self._after_load()
         self._drop_removed()
         self._looked_at = 0.0
         self._cell = None
 
-    # What happens
-
+    # Events
     def _before(self, what: str, *, windows: bool = False) -> None:
         self._last = f"{what}{self._where()}"
         with self._look():
@@ -133,7 +133,7 @@ class References:
         return "" if self._cell is None else f" in cell [{self._cell}]"
 
     def _after_load(self) -> None:
-        self._before(_LOADED, windows=True)  # Nobody may have said so before.
+        self._before(_LOADED, windows=True)  # Blender may not have called the load_pre handler.
         name = Path(bpy.data.filepath).name
         if name:
             before, self._last = self._last, self._last.replace("a file", name)
@@ -161,7 +161,7 @@ class References:
         return of_interest(self._names.get("Out", {}))
 
     def _candidates(self) -> list[tuple[str, Any]]:
-        own = self._shell.user_ns_hidden  # the shell's, such as In: each cell would pay for them
+        own = self._shell.user_ns_hidden  # the shell's, such as In; they would slow each cell
         return [
             (name, value)
             for name, value in of_interest(self._names)
@@ -195,10 +195,9 @@ class References:
         for number in [key for key, value in outputs.items() if is_lost(value)]:
             del outputs[number]
 
-    # What is said
-
+    # Messages
     def explain(self, error: BaseException) -> None:
-        """Say in a note what happened, if something did."""
+        """Add a note to ``error`` on why an object is dead, or why a name was dropped if it was."""
         if not isinstance(error, NameError):
             happened = f"{self._last}, or because it" if self._last else "it"
             error.add_note(f"It is dead because {happened} was removed. {_REMEDY}")
@@ -219,9 +218,10 @@ def _explain(
 
 
 def _show_dead_objects(formatter: Any) -> None:
-    """Have a dead object be shown as what it is.
+    """Show a dead object by its repr() only.
 
-    Upstream: each of eleven formatters asks for its class, which raises in older Blenders.
+    Upstream: each of eleven formatters asks the object for its class, which raises in older
+    Blenders.
     """
     upstream = formatter.format
 
@@ -236,5 +236,5 @@ def _show_dead_objects(formatter: Any) -> None:
 
 
 def is_of_blender(value: object) -> bool:
-    """Whether ``value`` is, or holds, what a load or an undo may kill."""
+    """Whether ``value`` is, or holds, data that a load or an undo may free."""
     return any(True for _ in parts(value))

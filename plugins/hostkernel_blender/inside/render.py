@@ -1,4 +1,4 @@
-"""``%render``: the scene rendered by a child Blender. Imported inside Blender only."""
+"""The scene rendered by a child Blender, for ``%render``. Imported inside Blender only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LAST_LINES = 15
 
 
 def render_here(frame: int | None, *, animation: bool) -> None:
-    """Render in this Blender, which is busy meanwhile."""
+    """Render in this Blender, which is busy until the render ends."""
     with tempfile.TemporaryDirectory(prefix="hostkernel-") as folder:
         child.render(bpy.context.scene, Path(folder), frame, animation=animation)
         display(Image(_newest(Path(folder)).read_bytes()))
@@ -35,11 +35,11 @@ def render_here(frame: int | None, *, animation: bool) -> None:
 async def render_apart(frame: int | None, *, animation: bool) -> None:
     """Render a copy of the file in a child Blender; this one stays usable.
 
-    Interrupted or cancelled, it ends the child.
+    An interrupt or a cancellation ends the child.
 
     Raises:
-        KeyboardInterrupt: either.
-        UsageError: the child failed; with the end of what it said.
+        KeyboardInterrupt: the render was interrupted or cancelled.
+        UsageError: the child failed; the message holds the end of its output.
     """
     with tempfile.TemporaryDirectory(prefix="hostkernel-") as name:
         folder = Path(name)
@@ -77,7 +77,7 @@ def _orders(folder: Path, frame: int | None, *, animation: bool) -> str:
         "scene": scene.name,
         "folder": str(folder),
         "output": bpy.path.abspath(scene.render.filepath),
-        # Refused here, they are refused there.
+        # If this Blender has refused the file's scripts, the child refuses them too.
         "scripts": not bpy.app.autoexec_fail,
         "frame": frame,
         "animation": animation,
@@ -98,11 +98,11 @@ def _newest(folder: Path) -> Path:
 
 
 class _View:
-    """What the cell shows: a bar, for an animation the frame finished last, then the picture.
+    """The cell's output: a bar, for an animation also the latest frame, then the picture.
 
     Args:
-        folder: where the child puts its pictures, and its log.
-        frames: the frames to come.
+        folder: the folder of the child's pictures and log.
+        frames: the frames to render.
     """
 
     def __init__(self, folder: Path, frames: range) -> None:
@@ -114,7 +114,7 @@ class _View:
         self._frame = display(_Nothing(), display_id=True) if len(frames) > 1 else None
 
     def update(self) -> None:
-        """Bring it up to date."""
+        """Update the bar and the latest frame."""
         done = len(list(self._folder.glob("frame-*.png")))
         within, text = self._samples()
         if done > self._pictures and self._frame is not None:
@@ -137,12 +137,12 @@ class _View:
         return (self._folder / "log").read_bytes()
 
     def say(self, text: str) -> None:
-        """Leave the bar behind with a word on how it ended."""
+        """Replace the bar by a text on how the render ended."""
         done = f": {self._shown}" if self._shown else ""
         self._bar.update(_Text(f"Render {text}{done}"))
 
     def finish(self, status: int) -> None:
-        """Show the picture in the bar's place. Raises UsageError if there is none."""
+        """Show the picture in place of the bar, or raise UsageError if there is none."""
         self.update()
         if status or not self._pictures:
             self.say("failed")

@@ -14,12 +14,12 @@ __all__ = ["command", "environment"]
 
 
 def command(script: str, *arguments: str, options: tuple[str, ...] = ()) -> list[str]:
-    """The command line that runs ``script`` in a Blender without a window.
+    """Return the command line that runs ``script`` in a Blender without a window.
 
     Args:
-        script: its path.
-        arguments: the last ones in its ``sys.argv``.
-        options: more of Blender's own, for a Blender that takes any.
+        script: the script's path.
+        arguments: the last items of the script's ``sys.argv``.
+        options: more of Blender's own options; dropped for the bpy module, which takes none.
     """
     program = bpy.app.binary_path
     if not program:
@@ -30,10 +30,10 @@ def command(script: str, *arguments: str, options: tuple[str, ...] = ()) -> list
 
 
 def environment() -> dict[str, str]:
-    """The variables that it needs."""
+    """Return the environment that the command needs."""
     if bpy.app.binary_path:
         return dict(os.environ)
-    # The module has put scripts of its own on the path that hide it from a second Python.
+    # The bpy module has put its own scripts on sys.path, which hide it from a second Python.
     own = Path(bpy.utils.resource_path("LOCAL"))
     path = [entry for entry in sys.path if entry and own not in Path(entry).parents]
     return os.environ | {"PYTHONPATH": os.pathsep.join(path)}

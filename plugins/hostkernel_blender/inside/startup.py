@@ -1,7 +1,8 @@
-"""The startup script: it runs once in each Blender, and its names are the cells'. Inside only.
+"""The startup script, which runs once in each Blender and gives cells its names. Inside only.
 
-It runs when the kernel is up, so a slow one delays the first cell and not the start, and one that
-fails ends nothing. Also an IPython extension, which gives its names to each fresh shell.
+It runs when the kernel is up, so a slow script delays the first cell and not the start, and a
+script that fails stops neither the kernel nor Blender. This module is also an IPython extension,
+which gives the script's names to each fresh shell.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ class _State:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """Called inside, on the main thread, by IPython: for a fresh shell."""
+    """Give a fresh shell the script's names; called inside, on the main thread, by IPython."""
     _State.shell = shell
-    # What was an object of Blender's may be dead by now.
+    # Blender's objects may be dead by now.
     names = (_State.names or {}).items()
     shell.push({name: value for name, value in names if not is_of_blender(value)})
 
 
 def run(file: Path) -> None:
-    """Called inside, on the main thread, once the kernel is up: run it, if it has not been."""
+    """Run the script unless it has run; called inside, on the main thread, with the kernel up."""
     if _State.names is not None:
         return
     given = {"bpy": bpy, "C": bpy.context, "D": bpy.data}
@@ -64,7 +65,7 @@ def _report(file: Path, error: BaseException) -> None:
 
 
 def tell() -> None:
-    """Called in a cell, on the main thread: say that the script failed, once."""
+    """Report once that the script failed; called in a cell, on the main thread."""
     failure, _State.failure = _State.failure, ""
     if failure:
         print(f"{failure}\nThe traceback is in Blender's console.", file=sys.stderr)  # noqa: T201

@@ -1,7 +1,8 @@
-"""Renders small pictures in a child Blender, for :mod:`.painter`.
+"""The script that renders small pictures in a child Blender, for :mod:`.painter`.
 
-The child runs this file by its path: it is all there is of hostkernel there. Each line of its
-standard input is an order; it ends with that input, or when no order has come for a while.
+The child runs this file by its path and uses nothing else of hostkernel. Each line of its
+standard input is an order. The child ends at the end of that input, or after 120 seconds
+without an order.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _FLAT = {"ARMATURE", "CAMERA", "EMPTY", "LATTICE", "LIGHT", "LIGHT_PROBE", "SPEA
 
 
 def object_(order: dict[str, Any]) -> None:
-    """An object alone, from its front right."""
+    """Render an object alone, from its front right."""
     subject = _get("objects", order)
     scene = _stage(order["frame"])
     scene.collection.objects.link(subject)
@@ -47,7 +48,7 @@ def object_(order: dict[str, Any]) -> None:
 
 
 def material(order: dict[str, Any]) -> None:
-    """A ball of the material."""
+    """Render a ball of the material."""
     shown = _get("materials", order)
     scene = _stage(order["frame"])
     mesh = bpy.data.meshes.new("ball")
@@ -58,7 +59,7 @@ def material(order: dict[str, Any]) -> None:
 
 
 def scene(order: dict[str, Any]) -> None:
-    """A quick render of a scene, from its camera if it has one."""
+    """Render a scene quickly, from its camera if it has one."""
     shown = _get("scenes", order)
     _leave_modes()
     if shown.camera is None:
@@ -67,7 +68,7 @@ def scene(order: dict[str, Any]) -> None:
 
 
 def image(order: dict[str, Any]) -> None:
-    """A picture file as a PNG file, its colours as the scene shows them."""
+    """Save a picture file as a PNG file, with its colours as the scene shows them."""
     loaded = bpy.data.images.load(order["file"])
     try:
         if loaded.is_float:
@@ -81,7 +82,7 @@ def image(order: dict[str, Any]) -> None:
 
 
 def _get(kind: str, order: dict[str, Any]) -> Any:
-    """The data-block of the order's file, or of the library that it was linked from."""
+    """Load the data-block from the order's file, or from the library that it was linked from."""
     if order["library"] is None:
         bpy.ops.wm.open_mainfile(filepath=order["file"], load_ui=False, use_scripts=False)
         return getattr(bpy.data, kind)[order["name"]]
@@ -110,7 +111,7 @@ def _save_as_shown(loaded: Any, order: dict[str, Any]) -> None:
 
 
 def _stage(frame: int) -> Any:
-    """An empty scene with a sky of even grey and a lamp."""
+    """Make an empty scene with a sky of even grey and a lamp."""
     scene = bpy.data.scenes.new("stage")
     scene.frame_set(frame)
     scene.world = bpy.data.worlds.new("stage")
@@ -139,7 +140,7 @@ def _make_ball(mesh: Any) -> None:
 
 
 def _place_camera(scene: Any, subjects: Iterable[Any], size: tuple[int, int]) -> None:
-    """A camera that sees all of ``subjects``."""
+    """Add a camera that sees all of ``subjects``."""
     data = bpy.data.cameras.new("stage")
     data.lens = _LENS
     scene.camera = _link(scene, data)
@@ -194,7 +195,7 @@ def _use_png(scene: Any) -> None:
     settings.color_depth = "8"
 
 
-# The child's life
+# The child's main loop
 
 _KINDS = {"object": object_, "material": material, "scene": scene, "image": image}
 
@@ -216,13 +217,13 @@ def _read(orders: queue.SimpleQueue[str], folder: str) -> None:
 
 
 def _end(folder: str) -> None:
-    # There is nothing to save, and a render that nobody waits for would keep Blender from quitting.
+    # There is nothing to save, and an abandoned render would keep Blender from quitting.
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(0)
 
 
 def _carry_out(order: dict[str, Any]) -> None:
-    """The answer appears whole, under one of two names."""
+    """Carry out an order; the answer appears whole, as the picture or as a ``.failed`` file."""
     picture = Path(order["picture"])
     unfinished = order["picture"] = str(picture.with_suffix(".part"))
     try:

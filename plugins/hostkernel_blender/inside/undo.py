@@ -1,4 +1,4 @@
-"""Each cell that changed something is one step of Blender's undo history. Inside only."""
+"""One step of Blender's undo history for each cell that changed something. Inside only."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _WIDGET = "Widget"
 
 
 class UndoSteps:
-    """Pushes the steps; used on the main thread, around each cell and each widget's callbacks.
+    """The undo steps of cells and of widgets' callbacks; used around each, on the main thread.
 
     Args:
-        judged: whether a cell or callback is a step, too, that may have changed what Blender does
-            not report.
+        judged: whether to push a step also for a cell or callback that may have changed data
+            whose changes Blender does not report.
     """
 
     def __init__(self, *, judged: bool) -> None:
@@ -49,13 +49,13 @@ class UndoSteps:
         self._deferred: Callable[[], None] | None = None
 
     def begin(self) -> None:
-        """A cell begins: what comes from here on is its change."""
+        """Begin a cell: changes from now on belong to it."""
         self._in_cell = True
         self._watch()
 
     def begin_comm(self) -> None:
-        """A comm message is about to be handled: what its callbacks do is one change."""
-        if not self._in_cell:  # else it is part of the cell's, which awaits something
+        """Begin to handle a comm message: changes by its callbacks are one step."""
+        if not self._in_cell:  # else part of the step of the cell, which awaits something
             self._watch()
 
     def _watch(self) -> None:
@@ -67,14 +67,14 @@ class UndoSteps:
         self._is_watching = True
         self._reset()
         self._was_reset = False
-        # Not there between cells: it is called for each frame that plays.
+        # Not registered between cells: Blender calls it for each frame that plays.
         self._updates.add("depsgraph_update_post", self._note)
 
     def _listen(self) -> None:
         if self._is_listening:
             return
         self._is_listening = True
-        # A file that was loaded, and a step that was taken back, are nothing to take back.
+        # A file load, an undo and a redo are not changes that a step could undo.
         for moment in ("load_post", "undo_post", "redo_post"):
             self._resets.add(moment, self._reset)
         if bpy.app.background:
@@ -85,12 +85,12 @@ class UndoSteps:
             self._start_history()
 
     def _start_history(self) -> None:
-        # Without a window Blender itself does not, and the first cell could not be taken back.
+        # Without a window Blender itself does not, and the first cell could not be undone.
         self._has_history = True
         self._push("Original", _push_step)
 
     def _reset(self) -> None:
-        """What changed until now is not the cell's."""
+        """Discard the changes until now: they are not the cell's."""
         if not self._is_watching:
             return
         _update()
@@ -102,11 +102,11 @@ class UndoSteps:
         self._reported = True
 
     def end(self, number: int | None, cell: str) -> None:
-        """A cell has ended: one step if it changed something.
+        """End a cell: push one step if it changed something.
 
         Args:
-            number: of the cell, None if it has none.
-            cell: its source.
+            number: the cell's number, None if it has none.
+            cell: the cell's source.
         """
         self._in_cell = False
         if self._has_changed(lambda: _judge_cell(cell)):
@@ -114,10 +114,10 @@ class UndoSteps:
             self._push_or_defer("Cell" if number is None else f"Cell [{number}]", _push_step)
 
     def end_comm(self, content: Mapping[str, Any]) -> None:
-        """A comm message was handled: a step, one for as long as the user drags a slider.
+        """End a comm message: push a step if it changed something, one for each slider drag.
 
         Args:
-            content: of the message.
+            content: the message's content.
         """
         if self._in_cell:
             self._reported |= self._judged and _judge_comm(content).anywhere
@@ -141,18 +141,19 @@ class UndoSteps:
         if bpy.app.background or bpy.context.window is not None:
             self._push(name, push)
         else:
-            # Just after a file load no window is in the context, and the operator wants one.
+            # Just after a file load no window is in the context, and the operator needs one.
             self._deferred = partial(self._push, name, push)
             bpy.app.timers.register(self._push_deferred, persistent=True)
 
     def _push_deferred(self) -> None:
-        # By the timer, or before the next cell if that comes first: its changes are not the step's.
+        # By the timer, or before the next cell if that comes first: the cell's changes must not
+        # get into this step.
         if self._deferred is not None and bpy.context.window is not None:
             step, self._deferred = self._deferred, None
             step()
 
     def _push(self, name: str, push: Callable[[str], None]) -> None:
-        """Push a step; one that takes long is mentioned once."""
+        """Push a step; report the first one that takes long."""
         began = perf_counter()
         push(name)
         seconds = perf_counter() - began
@@ -161,7 +162,7 @@ class UndoSteps:
             _tell(seconds)
 
     def close(self) -> None:
-        """Take the handlers back, and the operator."""
+        """Remove the handlers and unregister the operator."""
         self._deferred = None
         self._updates.close()
         self._resets.close()
@@ -198,12 +199,12 @@ def _judge_cell(cell: str) -> Writes:
 
 
 def _judge_comm(content: Mapping[str, Any]) -> Writes:
-    # The protocol of ipywidgets; other messages are about what a client shows.
+    # The protocol of ipywidgets; other messages concern what a client shows.
     return Writes(anywhere=content.get("data", {}).get("method") in {"update", "custom"})
 
 
 def _update() -> None:
-    # Blender tells of direct assignments only when it next brings the scene up to date.
+    # Blender reports direct assignments only when it next updates the scene.
     if bpy.context.view_layer is not None:
         bpy.context.view_layer.update()
 

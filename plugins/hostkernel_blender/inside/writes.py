@@ -1,9 +1,10 @@
-"""Whether a cell may have changed what Blender does not report.
+"""Whether a cell may have changed data whose changes Blender does not report.
 
-Blender reports most changes to its dependency graph. It says nothing of a custom property, the
-text of a script, a node's input, a marker, pixels, the current frame. Comparing all data before
-and after each cell would take longer than the cell, so the cell's source decides: a cell counts
-as reading only if everything it does is known to.
+Blender reports most changes to its dependency graph, but none of a custom property, the text of
+a script, a node's input, a marker, pixels or the current frame. So the cell's source decides: a
+cell counts as reading only if everything it does is known to read.
+
+Rejected: comparing all data before and after each cell, which would take longer than the cell.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _CALLED = """
     tuple type vars zip
 """
 _FUNCTIONS = frozenset(_CALLED.split())
-# Of Blender's objects, of strings and of unknown ones.
+# Methods of Blender's objects, of strings and of objects of unknown type.
 _ASKED = """
     as_pointer copy count cross decompose dot encode decode endswith evaluated_depsgraph_get
     evaluated_get find foreach_get format from_edit_mesh get getoutput index inverted
@@ -41,18 +42,18 @@ _ASKED = """
 """
 _METHODS = frozenset(_ASKED.split())
 _MAGICS = frozenset({"viewport", "render", "pip", "matplotlib", "who", "whos", "pwd", "ls", "env"})
-# By their last two names.
+# Calls, by the last two names of their dotted path.
 _READING = ("view_layer.update", "render.render", "view3d.view_", "wm.save_", "screen.screen")
 _RESETS = ("ed.undo", "ed.redo", "wm.open_mainfile", "wm.read_", "wm.recover_", "wm.revert_main")
 
 
 @dataclass
 class Writes:
-    """Where a cell may have changed something.
+    """The places where a cell may have changed something.
 
     Attributes:
-        anywhere: somewhere in it.
-        after_reset: after the last undo, redo or file load in it.
+        anywhere: whether anywhere in the cell.
+        after_reset: whether after the cell's last undo, redo or file load.
     """
 
     anywhere: bool = False
@@ -63,13 +64,13 @@ def writes(cell: str, names: Mapping[str, object], transform: Callable[[str], st
     """Judge a cell by its source, after it has run.
 
     Args:
-        cell: its source.
-        names: what the cells' names stand for.
+        cell: the cell's source.
+        names: the values of the names in the cells' namespace.
         transform: turns magics into Python.
     """
     tree = _parse(lambda: cell) or _parse(lambda: transform(cell))
     judge = _Judge(names)
-    if tree is not None:  # else nothing of it has run
+    if tree is not None:  # else none of the cell has run
         judge.visit(tree)
     return judge.found
 
@@ -84,7 +85,7 @@ def _parse(source: Callable[[], str]) -> ast.AST | None:
 
 
 class _Judge(ast.NodeVisitor):
-    """Visits a cell in the order in which it runs, without the bodies of functions."""
+    """The visitor of a cell in the order in which it runs, without the bodies of functions."""
 
     def __init__(self, names: Mapping[str, object]) -> None:
         self.found = Writes()
@@ -101,7 +102,7 @@ class _Judge(ast.NodeVisitor):
             self.visit(target)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
-        # With a name alone, it changes a vector of Blender's in place.
+        # On a bare name, it may change a Blender vector in place.
         if isinstance(node.target, ast.Name) and not self._is_python(node.target):
             self._write()
         self.generic_visit(node)
@@ -154,7 +155,7 @@ class _Judge(ast.NodeVisitor):
             self._write()
 
     def _hands_out(self, call: ast.Call) -> bool:
-        """Whether a function of the user's is an argument, and may be called."""
+        """Whether an argument is a function of the user's, which the call may run."""
         arguments = (*call.args, *(keyword.value for keyword in call.keywords))
         values = [self._names.get(each.id) for each in arguments if isinstance(each, ast.Name)]
         return any(callable(value) and not _is_of_library(value) for value in values)
@@ -176,7 +177,7 @@ class _Judge(ast.NodeVisitor):
         return _is_of_library(value)
 
     def _is_python(self, node: ast.expr) -> bool:
-        """Whether it is a list, say, or a library's module or object, and not Blender's."""
+        """Whether ``node`` is a list, say, or a library's module or object, and not Blender's."""
         if isinstance(node, ast.Constant | ast.JoinedStr):
             return True
         value = self._names.get(node.id) if isinstance(node, ast.Name) else None
@@ -195,7 +196,7 @@ class _Judge(ast.NodeVisitor):
 
 
 def _path(node: ast.expr) -> str:
-    """The last two names of a dotted one, such as ``"ed.undo"``."""
+    """Return the last two names of a dotted path, such as ``"ed.undo"``, else an empty string."""
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute | ast.Name):
         before = node.value.attr if isinstance(node.value, ast.Attribute) else node.value.id
         return f"{before}.{node.attr}"
@@ -218,7 +219,7 @@ def _is_of_library(value: Any) -> bool:
 
 
 def _is_library(name: str) -> bool:
-    """Whether it is a module that knows nothing of Blender, in Python or installed."""
+    """Whether ``name`` is a module of Python's or an installed one that does not use Blender."""
     if name in _INDIRECT or name in _BLENDERS or name == "__main__":
         return False
     if name in sys.stdlib_module_names:

@@ -1,1 +1,1 @@
-"""What runs beside Blender: finds it, starts it, brings the add-on to it. Never imports bpy."""
+"""The part outside Blender: find it, start it, install the add-on. Never imports bpy."""

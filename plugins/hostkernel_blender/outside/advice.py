@@ -20,19 +20,19 @@ _CRASHED = (
     "(--set hosts.blender.factory_startup=true), and without a window, whose drawing needs the "
     "graphics driver (--set hosts.blender.background=true)."
 )
-# What older and newer Blenders say; the last from the module that looks for a driver.
+# Messages of older and newer Blenders; the last is of the module that looks for a driver.
 _SIGNS_OF_NO_DISPLAY = (
     "failed to initialize display",
     "unable to initialize, exiting",
     "unable to open a display",
     "cannot open display",
 )
-# A wrapper script passes a signal on as a status.
+# A wrapper script turns a signal into a status: 128 plus SIGABRT or SIGSEGV.
 _BY_A_SIGNAL = frozenset({134, 139})
 
 
 def advice(error: LaunchError) -> str | None:
-    """What its user can do, None if that is not known."""
+    """What the user can do, None if that is unknown."""
     if is_too_old(error.python):
         return NEWER
     said = "\n".join(error.output).lower()

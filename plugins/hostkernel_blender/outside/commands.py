@@ -1,4 +1,4 @@
-"""``hostkernel blender ...``; loaded when that is typed."""
+"""The commands ``hostkernel blender ...``; loaded when one is typed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Outside: which Blenders there are, which one is meant, and what can be told without a start."""
+"""Outside: find Blenders, choose the one that the settings mean, and tell its version.
+
+Only :func:`examine` starts a Blender.
+"""
 
 from __future__ import annotations
 
@@ -38,14 +41,14 @@ Named = Literal["bpy"] | Path | None
 
 
 def choose(named: Named, version: str | None) -> Installation:
-    """The Blender that the settings mean.
+    """Return the Blender that the settings mean.
 
     Args:
-        named: its program, or the module of this Python; None searches.
-        version: how its version begins, None for any.
+        named: Blender's program, or ``"bpy"`` for the module of this Python; None searches.
+        version: the beginning of its version; None for any.
 
     Raises:
-        HostNotFoundError: there is none, or its Python is too old.
+        HostNotFoundError: no Blender fits, or its Python is too old.
     """
     if named is None:
         return _search(version)
@@ -102,7 +105,7 @@ def _program(executable: Path) -> Installation:
 
 
 def _module() -> Installation | None:
-    """The bpy wheel of this Python, looked for without importing it."""
+    """The bpy wheel of this Python, found without importing it."""
     spec = importlib.util.find_spec("bpy")
     if spec is None or spec.origin is None:
         return None
@@ -118,7 +121,7 @@ def _installation(executable: Path) -> Installation:
 
 
 def examine(found: Installation) -> Installation:
-    """``found`` with its version and its Python, for which it is started: half a second."""
+    """Start ``found``, for half a second, to add its version and the version of its Python."""
     if found.path.is_dir():
         return found
     options = ("--background", "--factory-startup", "--python-expr")
@@ -140,11 +143,11 @@ def examine(found: Installation) -> Installation:
 
 
 def environment(program: Path) -> dict[str, str]:
-    """The variables that the Blender at ``program`` needs to be other than ours.
+    """The environment variables that the Blender at ``program`` needs changed.
 
     A Blender built on the system's Python takes the first python3.11 on PATH for its home. In a
-    virtual environment it would lose the system's packages, which its add-ons need; beside
-    another Python it would run that one's standard library, which need not fit.
+    virtual environment it would lose the system's packages, which its add-ons need; with
+    another Python there it would run that Python's standard library, which may not fit.
     """
     entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
     kept = [entry for entry in entries if not (Path(entry).parent / "pyvenv.cfg").is_file()]
@@ -166,7 +169,7 @@ def _begins(version: str, beginning: str) -> bool:
 
 
 def is_too_old(python: str | None) -> bool:
-    """Whether a Python of this minor version, if it is known, cannot be served."""
+    """Whether hostkernel cannot run in this minor version of Python; False if it is unknown."""
     return python is not None and tuple(map(int, python.split("."))) < _OLDEST
 
 

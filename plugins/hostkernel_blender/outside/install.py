@@ -1,4 +1,4 @@
-"""Outside: put the add-on into a Blender, as its user would: never into its own folders."""
+"""Outside: install the add-on as the user would, never into Blender's own folders."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ _OLDEST = (3, 11)
 
 
 def install(blender: Installation, wheels: Path) -> str:
-    """Build the add-on that fits a Blender, install and enable it; what was installed.
+    """Build the add-on that fits a Blender, install and enable it; return its name.
 
     Raises:
-        BuildError: its Python is too old, a wheel cannot be had, or Blender refused.
+        BuildError: Blender's Python is too old, a wheel cannot be obtained, or Blender refused.
     """
     found = examine(blender)
     if found.version is None or found.python is None:

@@ -19,21 +19,21 @@ __all__ = ["CLASSIC_MODULE", "build_classic", "build_extension"]
 
 CLASSIC_MODULE = "hostkernel_addon"
 _ADDON = Path(__file__).parents[1] / "addon"
-# Blender with this Python: from the first version on, to before the last.
+# The Blenders with each Python: from the first version on, up to but without the second.
 _BLENDERS = {"3.11": ("4.2.0", "5.1.0"), "3.13": ("5.1.0", None)}
 
 
 def build_extension(platforms: Sequence[str], python: str, wheels: Path, output: Path) -> Path:
-    """An extension for Blender 4.2 and newer.
+    """Build an extension for Blender 4.2 and newer; return its zip.
 
     Args:
         platforms: keys of :data:`hostkernel_blender.outside.wheels.PLATFORMS`.
         python: the minor version of Blender's Python.
-        wheels: where wheels are kept; the ones that are missing are fetched.
-        output: where to put the zip.
+        wheels: the folder that keeps wheels; missing ones are fetched.
+        output: the folder for the zip.
 
     Raises:
-        BuildError: a wheel cannot be had.
+        BuildError: a wheel cannot be obtained.
     """
     with tempfile.TemporaryDirectory(prefix="hostkernel-") as name:
         own = own_wheel(Path(name))
@@ -51,9 +51,9 @@ def build_extension(platforms: Sequence[str], python: str, wheels: Path, output:
 
 
 def build_classic(platform: str, python: str, wheels: Path, output: Path) -> Path:
-    """An add-on for Blenders older than 4.2 whose Python is 3.11; for one platform.
+    """Build an add-on for Blenders before 4.2 with Python 3.11, on one platform; return its zip.
 
-    Args and errors are those of :func:`build_extension`.
+    Arguments and errors are those of :func:`build_extension`.
     """
     with tempfile.TemporaryDirectory(prefix="hostkernel-") as name:
         files = [own_wheel(Path(name)), *gather(Target(platform, python), wheels)]
@@ -72,7 +72,7 @@ def _unpacked(wheel: Path) -> Mapping[str, bytes]:
 
 
 def _home(name: str) -> str:
-    # What a wheel keeps apart for installers, such as platlib, goes beside the rest.
+    # Files that a wheel keeps apart for installers, such as platlib, go beside the others.
     parts = name.split("/")
     return "/".join(parts[2:]) if parts[0].endswith(".data") and "lib" in parts[1] else name
 

@@ -1,4 +1,4 @@
-"""Outside: the places where Blender's program usually is, and what lies beside it."""
+"""Outside: the usual places of Blender's program, and the files beside it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _STEAM_PROGRAM = {
 
 
 def on_path() -> Iterator[Path]:
-    """Blender's programs on PATH, in its order."""
+    """Blender's programs on PATH, in the order of PATH."""
     for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
         if found := shutil.which("blender", path=folder):
             yield Path(found)
@@ -56,7 +56,7 @@ def usual(root: Path = Path("/")) -> Iterator[Path]:
     """Blender's programs in the usual places of this platform.
 
     Args:
-        root: what absolute places begin at.
+        root: the folder that absolute places are taken from.
     """
     for place, pattern in _PLACES.get(sys.platform, ()):
         yield from sorted(_folder(place, root).glob(pattern))
@@ -81,7 +81,7 @@ def _steam_libraries(steam: Path) -> Iterator[Path]:
 
 
 def bundled_python(executable: Path) -> Path | None:
-    """The Python that lies beside a Blender as its makers publish it."""
+    """The Python beside an official build of Blender, None if there is none."""
     folder = executable.resolve().parent
     roots = [folder, folder.parent / "Resources"]
     if executable.parts[-3:] == ("snap", "bin", "blender"):
@@ -91,12 +91,12 @@ def bundled_python(executable: Path) -> Path | None:
 
 
 def bundled_version(python: Path) -> str:
-    """Major and minor version of the Blender that brings ``python``."""
+    """Major and minor version of the Blender that contains ``python``."""
     return python.parents[2].name
 
 
 def python_version(python: Path) -> str | None:
-    """Its minor version, as the files around it tell."""
+    """The minor version of ``python``, from the names of the files around it."""
     libraries = python.parents[1].glob("lib/python3.*")
     libraries_of_windows = python.parents[3].glob("python3*.dll")
     names = [f"3.{path.name.removeprefix('python3.')}" for path in libraries]

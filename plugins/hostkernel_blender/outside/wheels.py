@@ -1,7 +1,7 @@
-"""Outside: hostkernel and all that it needs as wheels, for a Blender of any platform.
+"""Outside: wheels of hostkernel and all that it requires, for a Blender on any platform.
 
 pip can fetch for another platform, but it evaluates the markers of requirements for the Python
-that it runs in: which wheels belong to a platform is therefore found out here.
+that it runs in. So this module evaluates them, to find the wheels that a platform needs.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class BuildError(HostkernelError):
 
 @dataclass(frozen=True)
 class _Platform:
-    """What pip and markers call one of Blender's platforms."""
+    """One of Blender's platforms, as pip and environment markers name it."""
 
     tags: tuple[str, ...]
     pattern: str
@@ -78,7 +78,11 @@ PLATFORMS = {
 
 
 def here() -> str:
-    """The platform of this machine. Raises BuildError where Blender has none."""
+    """The platform of this machine.
+
+    Raises:
+        BuildError: there is no Blender for it.
+    """
     from packaging.markers import default_environment
 
     mine = default_environment().items()
@@ -103,7 +107,7 @@ class Target:
 
     @property
     def minor(self) -> int:
-        """11 for Python 3.11."""
+        """The number of the minor version: 11 for Python 3.11."""
         return int(self.python.partition(".")[2])
 
     def markers(self) -> dict[str, str]:
@@ -112,7 +116,7 @@ class Target:
         return {**PLATFORMS[self.platform].markers, **own, "extra": ""}
 
     def takes(self, tags: Iterable[Any]) -> bool:
-        """Whether a wheel with one of these tags runs there."""
+        """Whether a wheel with one of these tags runs in this Blender."""
         return any(self._has_python(tag) and self._has_platform(tag) for tag in tags)
 
     def _has_platform(self, tag: Any) -> bool:
@@ -130,10 +134,10 @@ class Target:
 
 
 def gather(target: Target, folder: Path) -> list[Path]:
-    """The wheels of everything that hostkernel needs there, fetched if ``folder`` lacks them.
+    """Return the wheels of all that hostkernel requires there; fetch what ``folder`` lacks.
 
     Raises:
-        BuildError: pip could not fetch them.
+        BuildError: pip could not fetch a wheel, or there is none for the target.
     """
     folder.mkdir(parents=True, exist_ok=True)
     missing: list[str] = []
@@ -149,7 +153,7 @@ def gather(target: Target, folder: Path) -> list[Path]:
 
 
 def _resolve(target: Target, folder: Path) -> tuple[list[Path], list[str]]:
-    """What is there of all that is required, and the requirements that nothing there meets."""
+    """Return the required wheels in ``folder``, and the requirements that no wheel there meets."""
     wheels = _Wheels(target, folder)
     open_ = [*_requirements(metadata.requires(_OWN) or (), target)]
     found: dict[str, Path] = {}
@@ -183,7 +187,7 @@ def _requires(wheel: Path) -> list[str]:
 
 
 class _Wheels:
-    """The wheels in a folder that fit."""
+    """The wheels in a folder that fit the target."""
 
     def __init__(self, target: Target, folder: Path) -> None:
         from packaging.utils import parse_wheel_filename
@@ -203,7 +207,7 @@ class _Wheels:
 
 
 def _fetch(target: Target, folder: Path, requirements: list[str]) -> None:
-    """Have pip put wheels into ``folder``; what it says goes to stderr."""
+    """Have pip download wheels into ``folder``; its output goes to stderr."""
     platforms = (f"--platform={tag}" for tag in PLATFORMS[target.platform].tags)
     options = ["--only-binary=:all:", f"--python-version={target.python}", "--implementation=cp"]
     command = [sys.executable, "-m", "pip", "download", *options, *platforms]
@@ -223,7 +227,7 @@ def _fetch(target: Target, folder: Path, requirements: list[str]) -> None:
 
 
 def own_wheel(folder: Path) -> Path:
-    """A wheel of the hostkernel that runs here, installed or not, put into ``folder``."""
+    """Write a wheel of the hostkernel that runs here, editable or not, into ``folder``."""
     distribution = metadata.distribution(_OWN)
     stem = f"{_OWN}-{distribution.version}"
     file = folder / f"{stem}-py3-none-any.whl"
@@ -240,7 +244,7 @@ def own_wheel(folder: Path) -> Path:
 
 
 def _code(distribution: metadata.Distribution) -> Iterator[tuple[str, bytes]]:
-    # An editable installation does not list the code: only entry points tell what there is.
+    # An editable installation does not list its code; only entry points name its packages.
     values = {entry.value for entry in distribution.entry_points}
     packages = {re.split(r"[.:]", value)[0] for value in values}
     for package in sorted(packages):

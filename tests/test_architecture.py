@@ -220,6 +220,27 @@ def test_docstrings_and_other_words_may_stay(source):
     assert _named_hosts(source) == []
 
 
+def _begins_with_another(tree: ast.AST) -> list[int]:
+    """Where a docstring begins with what the overridden method does, not with its own."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    nodes = (node for node in ast.walk(tree) if isinstance(node, kinds))
+    return [
+        getattr(node, "lineno", 1)
+        for node in nodes
+        if (ast.get_docstring(node) or "").startswith(("Original", "Upstream"))
+    ]
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_docstrings_begin_with_own_behaviour(module):
+    assert _begins_with_another(_parse(MODULES[module])) == []
+
+
+def test_another_beginning_is_found():
+    source = "def f():\n    'Original: waits.'\nclass C:\n    'Upstream: does it.'\n"
+    assert _begins_with_another(ast.parse(source)) == [1, 3]
+
+
 # What is public
 
 

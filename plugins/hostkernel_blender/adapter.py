@@ -248,11 +248,12 @@ class BlenderHost(Host):
     def diagnose(self) -> list[Finding]:
         """Called outside: no display, a file that is not there, libraries that the module needs."""
         checks: list[Callable[[], object]] = []
-        path = Path() if self.settings.command else self.find().path
-        if path.is_dir():
-            checks.append(partial(_need_libraries, path))
-        elif self._has_window(_split(self.settings.args)[0]):
-            checks.append(self._need_display)
+        if not self.settings.command:
+            path = self.find().path
+            if path.is_dir():
+                checks.append(partial(_need_libraries, path))
+            elif self._has_window(_split(self.settings.args)[0]):
+                checks.append(self._need_display)
         checks.append(self._blend_file)
         return [finding for check in checks for finding in _findings(check)]
 

@@ -87,6 +87,7 @@ def fuzz(
         for fuzzer in fuzzers:
             fuzzer.kill()
             fuzzer.wait()
+    assert host.process.poll() is None, (host.process.poll(), host.output[-3000:])
     assert [fuzzer.returncode for fuzzer in fuzzers] == [0] * FUZZERS
     # Others' messages may still be waiting behind one of the client's that is answered.
     wait_for(lambda: host.do(WAITING) == 0, "the last of what was sent to be served")

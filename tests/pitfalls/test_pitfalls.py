@@ -23,7 +23,7 @@ SAY = "print('started', flush=True)\n"
 # this leaves untried is that its time.sleep ends early.
 AS_ON_WINDOWS = """
 import signal
-from hostkernel.kernel import signals
+from hostkernel.kernel.process import sigaction as signals
 del signal.pthread_kill, signal.siginterrupt
 signals.action = lambda number: b""
 """

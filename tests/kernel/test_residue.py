@@ -169,9 +169,8 @@ libc.signal(int(signal.SIGINT), ctypes.cast(libc.abs, ctypes.c_void_p).value)
 @pytest.mark.parametrize("handler", HANDLERS.values(), ids=HANDLERS.keys())
 def test_signal_actions_stay_at_every_level(each_host: LiveHost, handler: str) -> None:
     host = each_host
-    host.do(
-        f"import signal; hits = []\n{handler}\nfrom hostkernel.kernel.process import sigaction as signals"
-    )
+    signals = "from hostkernel.kernel.process import sigaction as signals"
+    host.do(f"import signal; hits = []\n{handler}\n{signals}")
     read = "[(signals.action(n).hex(), repr(signal.getsignal(n))) for n in signal.valid_signals()]"
     before = host.do(read)
     assert cycle(host, "1") == []

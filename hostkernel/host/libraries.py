@@ -95,10 +95,7 @@ def missing_libraries(files: Iterable[Path]) -> tuple[str, ...]:
         )
     except (OSError, subprocess.TimeoutExpired):
         return ()
-    # A library that a module has brought along is found only by the path of the module that
-    # loads it, so it may be called missing here: it is not the system's to bring.
-    own = {Path(path).name for path in paths}
-    return tuple(sorted(set(_NOT_FOUND.findall(done.stdout)) - own))
+    return tuple(sorted(set(_NOT_FOUND.findall(done.stdout))))
 
 
 def missing_of(error: BaseException) -> tuple[str, ...]:

@@ -1,13 +1,21 @@
-"""Processes of this machine, and how to distinguish one from a later one with the same id."""
+"""Processes of this machine: their identities, and the environment of this one."""
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from functools import cache
 from pathlib import Path
 
-__all__ = ["alive", "is_plain_python", "machine", "pid_namespace", "start_time"]
+__all__ = [
+    "alive",
+    "current_environment",
+    "is_plain_python",
+    "machine",
+    "pid_namespace",
+    "start_time",
+]
 
 _STATE, _START_TIME = 0, 19  # fields of /proc/<pid>/stat, counted after the program's name
 
@@ -46,6 +54,15 @@ def pid_namespace() -> str:
         return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return ""
+
+
+def current_environment() -> dict[str, str]:
+    """A copy of this process's environment, which other threads may change meanwhile.
+
+    ``dict(os.environ)`` raises KeyError if a variable is removed between its name and its value.
+    """
+    found = ((name, os.environ.get(name)) for name in os.environ)
+    return {name: value for name, value in found if value is not None}
 
 
 def is_plain_python() -> bool:

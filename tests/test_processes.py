@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import UserDict
+from typing import TYPE_CHECKING
 
 import psutil
 
 from hostkernel import processes
-from hostkernel.processes import alive, machine, start_time
+from hostkernel.processes import alive, current_environment, machine, start_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
 
 
 def test_this_process_is_alive() -> None:
@@ -61,3 +68,14 @@ def test_the_machine_is_the_same_for_every_process_of_it() -> None:
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert other.stdout.strip() == machine()
     assert "/" in machine() or sys.platform != "linux"
+
+
+def test_the_environment_while_another_thread_removes_a_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Changing(UserDict[str, str]):
+        def __iter__(self) -> Iterator[str]:
+            yield from [*self.data, "REMOVED"]
+
+    monkeypatch.setattr(os, "environ", Changing(KEPT="here"))
+    assert current_environment() == {"KEPT": "here"}

@@ -107,6 +107,8 @@ class Spinner:
         with self._lock:
             if self._status is not None:
                 self._status.stop()
-            yield
-            if self._status is not None:
-                self._status.start()
+            try:
+                yield
+            finally:
+                if self._status is not None:
+                    self._status.start()

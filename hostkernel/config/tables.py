@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from hostkernel.processes import current_environment
 
 from .files import named_file, project_file, standard_file
 from .models import PREFIX, RESERVED, PluginSettings, Settings
@@ -138,7 +139,7 @@ def gather(
             options; by default the working directory.
 
     """
-    environ = os.environ if environ is None else environ
+    environ = current_environment() if environ is None else environ
     cwd = cwd or Path.cwd()
     places = [standard_file("site"), standard_file("user")]
     named = config or environ.get("HOSTKERNEL_CONFIG")

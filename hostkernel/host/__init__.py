@@ -6,6 +6,8 @@ A host is an application with Python inside. Its adapter is one class, a subclas
 user's shell or Jupyter server.
 """
 
+from hostkernel.processes import current_environment
+
 from .adapter import Host
 from .entry import guard, guarded
 from .launching import Finding, Installation, Launch, LaunchRequest
@@ -27,6 +29,7 @@ __all__ = [
     "LaunchRequest",
     "ScriptEnd",
     "Tick",
+    "current_environment",
     "guard",
     "guarded",
     "install_advice",

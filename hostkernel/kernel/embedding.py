@@ -338,9 +338,9 @@ class Embedding:
                 try:
                     with self.interpreter.named(), self.wakeup_aside(), InlinePlots():
                         yield
-                        if self._forked is not None and self._forked.has_children:
-                            self._forked.read()
-                finally:
+                finally:  # a cell's last step leaves by StopIteration
+                    if self._forked is not None and self._forked.has_children:
+                        self._forked.read()
                     flush_replaced(self.streams, parent)
 
     def wakeup_aside(self) -> AbstractContextManager[None]:

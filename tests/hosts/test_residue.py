@@ -71,7 +71,7 @@ def host(
 
 @pytest.mark.timeout(300)
 def test_cycles(host: Plain) -> None:
-    wait_for(host.files, f"the first kernel\n{host.output}", 3 * SECONDS)
+    wait_for(host.files, lambda: f"the first kernel\n{host.output}", 3 * SECONDS)
     for number in range(COUNT):
         file = host.file()
         client = host.client()
@@ -80,7 +80,7 @@ def test_cycles(host: Plain) -> None:
         client.stop_channels()
         (host.folder / f"stop{number}").touch()
         wait_for(lambda: not file.exists(), f"the end of kernel {number}")  # noqa: B023
-    wait_for(host.told().exists, f"what the host has to tell\n{host.output}")
+    wait_for(host.told().exists, lambda: f"what the host has to tell\n{host.output}")
     told = json.loads(host.told().read_text())
     assert told["left"] == []
     assert told["differences"] == [], "\n".join(told["differences"])

@@ -33,7 +33,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Run]]:
             options = ("--set", "hosts.blender.executable=bpy", "--host", name)
             run = Run(home, *options, *args, QT_QPA_PLATFORM="offscreen")
             stack.callback(run.close)
-            wait_for(partial(_there_are, number, run), f"{name}:\n{run.output}")
+            wait_for(
+                partial(_there_are, number, run),
+                partial("{}:\n{.output}".format, name, run),
+            )
             started[name] = run
         yield started
 

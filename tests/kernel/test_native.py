@@ -86,6 +86,14 @@ def test_a_forked_child(started: LiveHost, code: str) -> None:
     assert value(started.client(), f"import os\n{code}\nNone") == "forked\n"
 
 
+def test_a_forked_childs_output_comes_before_the_end_of_the_cell(started: LiveHost) -> None:
+    """Also where the thread that usually reads it is busy with something else."""
+    client = started.client()
+    value(client, "import os, time; loop = get_ipython().kernel.iopub_thread.io_loop")
+    hold = "loop.add_callback(time.sleep, 0.3)"
+    assert value(client, f"{hold}\n{FORKED['fork']}\nNone") == "forked\n"
+
+
 def test_it_is_live(started: LiveHost) -> None:
     client = started.client()
     code = "import os, time\nos.write(1, b'started\\n')\nwhile not go: time.sleep(0.01)\n'over'"

@@ -118,18 +118,24 @@ class Server:
         """The kernels that the server has: id and kernelspec."""
         return {each["id"]: each["name"] for each in self.ask("GET", "kernels")}
 
+    def _connections(self) -> int:
+        return sum(each["connections"] for each in self.ask("GET", "kernels"))
+
     def end(self, number: int = signal.SIGTERM) -> None:
         """End it by a signal."""
         for notebook in self._notebooks:
             notebook.close()
-        self._api.close()
         if self.command.process.poll() is None:
+            # Its signal handler logs. While it logs that a notebook was closed, the handler fails
+            # for that, and the server goes on.
+            wait_for(lambda: not self._connections(), "the end of the notebooks' connections")
             self.command.signal(number)
-        wait_for(self._has_ended, f"the end of the server\n{self.command.stderr}")
+        self._api.close()
+        wait_for(self._has_ended, lambda: f"the end of the server\n{self.command.stderr}")
 
     def _has_ended(self) -> bool:
-        # Some systems hand the signal to another thread. The server's main thread hears of it at
-        # its loop's next event: tornado sets no wakeup descriptor.
+        # A signal that comes just before the loop waits is heard of at the loop's next event:
+        # tornado sets no wakeup descriptor.
         with suppress(OSError):
             socket.create_connection(("127.0.0.1", int(self.url.rpartition(":")[2])), 1).close()
         return self.command.process.poll() is not None

@@ -18,7 +18,7 @@ import psutil
 import pytest
 from jupyter_client.blocking.client import BlockingKernelClient
 
-from hostkernel.host import install_advice, missing_libraries
+from hostkernel.host import current_environment, install_advice, missing_libraries
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,15 +34,21 @@ BUSY = "is busy: this cell runs when it is free again."
 
 
 def wait_for(
-    condition: Callable[[], Any], what: str, seconds: float = SECONDS, pause: float = 0.05
+    condition: Callable[[], Any],
+    what: str | Callable[[], str],
+    seconds: float = SECONDS,
+    pause: float = 0.05,
 ) -> Any:
-    """Poll every ``pause`` seconds until ``condition`` is true; what it returned."""
+    """Poll every ``pause`` seconds until ``condition`` is true; what it returned.
+
+    ``what`` is a function where it tells what a host has printed by the end of the wait.
+    """
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if result := condition():
             return result
         time.sleep(pause)
-    pytest.fail(f"not within {seconds:g} s: {what}")
+    pytest.fail(f"not within {seconds:g} s: {what if isinstance(what, str) else what()}")
 
 
 def need(there: T | None, what: str) -> T:
@@ -147,7 +153,7 @@ class Run:
     def end(self) -> int:
         """The exit status, once ``run`` has ended by itself."""
         self._remember()
-        wait_for(lambda: self.process.poll() is not None, f"the end of run\n{self.output}")
+        wait_for(lambda: self.process.poll() is not None, lambda: f"the end of run\n{self.output}")
         return self.process.returncode
 
     def interrupt(self) -> int:
@@ -195,7 +201,9 @@ def environment(folder: Path) -> dict[str, str]:
     own = {name: str(folder / place) for name, place in places.items()}
     # ipykernel is another where pytest has started it, and C code where Python does not buffer.
     taken = ("HOSTKERNEL_", "DISPLAY", "WAYLAND_DISPLAY", "PYTEST_CURRENT_TEST", "PYTHONUNBUFFERED")
-    rest = {name: value for name, value in os.environ.items() if not name.startswith(taken)}
+    rest = {
+        name: value for name, value in current_environment().items() if not name.startswith(taken)
+    }
     return rest | own | _SHADERS
 
 

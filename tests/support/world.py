@@ -140,7 +140,7 @@ class Command:
                 pytest.fail(f"it ended without {text!r}:\n{self.stdout}{self.stderr}")
             return False
 
-        wait_for(printed, f"{text!r} in\n{self.stdout}{self.stderr}")
+        wait_for(printed, lambda: f"{text!r} in\n{self.stdout}{self.stderr}")
 
     def until_up(self) -> dict[str, Any]:
         """Wait until it says that its kernel is up; the kernel."""
@@ -163,7 +163,7 @@ class Command:
 
     def end(self) -> int:
         """The exit status, once it has ended by itself."""
-        wait_for(lambda: self.process.poll() is not None, f"the end of it\n{self.stderr}")
+        wait_for(lambda: self.process.poll() is not None, lambda: f"the end of it\n{self.stderr}")
         return self.process.returncode
 
     def close(self) -> None:

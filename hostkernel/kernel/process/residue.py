@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from hostkernel.processes import current_environment
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, MutableMapping
 
@@ -139,7 +141,7 @@ class Residue:
             *_attributes(_ATTRIBUTES),
             _slot('sys.modules["__main__"]', sys.modules, "__main__"),
         ]
-        self._environment = dict(os.environ)
+        self._environment = current_environment()
         self._lists = [_Entries(lambda: sys.path), _Entries(_warning_filters)]
         self.last_error = _LastError()
         self._settled = False
@@ -147,7 +149,7 @@ class Residue:
     def settle(self) -> None:
         """Record, at the end of the start, what differs now: that is the kernel's."""
         self._settled = True
-        names = self._environment.keys() | os.environ.keys()
+        names = {*self._environment, *os.environ}
         self._slots += [_variable(name, self._environment.get(name)) for name in sorted(names)]
         for slot in self._slots:
             slot.after = slot.found

@@ -9,6 +9,7 @@ from pathlib import Path
 import bpy
 
 import hostkernel
+from hostkernel.host import current_environment
 
 __all__ = ["command", "environment"]
 
@@ -32,8 +33,8 @@ def command(script: str, *arguments: str, options: tuple[str, ...] = ()) -> list
 def environment() -> dict[str, str]:
     """Return the environment that the command needs."""
     if bpy.app.binary_path:
-        return dict(os.environ)
+        return current_environment()
     # The bpy module has put its own scripts on sys.path, which hide it from a second Python.
     own = Path(bpy.utils.resource_path("LOCAL"))
     path = [entry for entry in sys.path if entry and own not in Path(entry).parents]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(path)}
+    return current_environment() | {"PYTHONPATH": os.pathsep.join(path)}

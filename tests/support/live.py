@@ -78,6 +78,7 @@ class LiveHost(Run):
     def __init__(self, folder: Path, mode: str, *, dev: bool = True, **env: str) -> None:
         if not dev:  # Python's development mode multiplies what a start takes
             self.command = self.quick
+            env["PYTHONFAULTHANDLER"] = "1"  # which is a part of that mode
         self.mode = mode
         self._orders = 0
         self._answers: dict[int, dict[str, Any]] = {}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
+from typing import TYPE_CHECKING
 
 import typer
 
-from hostkernel.cli.failures import FAILED, say
+from hostkernel.cli.acting import act_on
 from hostkernel.cli.options import JsonOption
 from hostkernel.cli.selection import EveryOption, KernelArgument, KernelOption, chosen
+
+if TYPE_CHECKING:
+    from hostkernel.registry import RunningKernel
 
 __all__ = ["app"]
 
@@ -23,21 +26,11 @@ def interrupt(
     as_json: JsonOption = False,
 ) -> None:
     """Interrupt the cell that a kernel runs. A host that is idle is left alone."""
-    from hostkernel.errors import RequestError
+    kernels = chosen(kernel, kernel_option, every=every)
+    act_on(kernels, _interrupt, done="interrupted", as_json=as_json)
+
+
+def _interrupt(kernel: RunningKernel) -> None:
     from hostkernel.launch.control import ask
 
-    done: list[str] = []
-    asked = chosen(kernel, kernel_option, every=every)
-    for each in asked:
-        try:
-            ask(each.info, "interrupt")
-        except RequestError as error:
-            say(f"{each}: {error}")
-        else:
-            done.append(each.id)
-            if not as_json:
-                print(f"interrupted {each}")
-    if as_json:
-        print(json.dumps({"interrupted": done}))
-    if len(done) < len(asked):
-        raise typer.Exit(FAILED)
+    ask(kernel.info, "interrupt")

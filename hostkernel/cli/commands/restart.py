@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import typer
 
-from hostkernel.cli.failures import FAILED, say
+from hostkernel.cli.acting import act_on
 from hostkernel.cli.options import JsonOption
 from hostkernel.cli.selection import EveryOption, KernelArgument, KernelOption, chosen
 
@@ -32,32 +31,19 @@ def restart(
 
     A cell that runs is interrupted.
     """
-    asked = chosen(kernel, kernel_option, every=every)
-    done = [each for each in asked if _restarted(each)]
-    if as_json:
-        print(json.dumps({"restarted": [each.id for each in done]}))
-    else:
-        for each in done:
-            print(f"restarted {each}")
-    if len(done) < len(asked):
-        raise typer.Exit(FAILED)
+    kernels = chosen(kernel, kernel_option, every=every)
+    act_on(kernels, _restart, done="restarted", as_json=as_json)
 
 
-def _restarted(kernel: RunningKernel) -> bool:
-    from hostkernel.errors import RequestError
+def _restart(kernel: RunningKernel) -> str | None:
     from hostkernel.launch.child import wait_until
     from hostkernel.launch.control import ask
 
     def renewals() -> int:
         return int(ask(kernel.info, "status")["renewals"])
 
-    try:
-        before = renewals()
-        ask(kernel.info, "restart")
-        if wait_until(lambda: renewals() > before, _PATIENCE):
-            return True
-    except RequestError as error:
-        say(f"{kernel}: {error}")
-        return False
-    say(f"{kernel}: its host is busy; it restarts when the host is free again")
-    return False
+    before = renewals()
+    ask(kernel.info, "restart")
+    if wait_until(lambda: renewals() > before, _PATIENCE):
+        return None
+    return "its host is busy; it restarts when the host is free again"

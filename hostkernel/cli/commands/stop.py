@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hostkernel.cli.failures import FAILED, say
+from hostkernel.cli.acting import act_on
 from hostkernel.cli.options import JsonOption
 from hostkernel.cli.selection import EveryOption, KernelArgument, KernelOption, chosen
 
@@ -30,31 +30,16 @@ def stop(
     as_json: JsonOption = False,
 ) -> None:
     """Stop a kernel. A cell that runs is interrupted; the host goes on if it can."""
-    asked = chosen(kernel, kernel_option, every=every)
-    done: list[str] = []
-    for each in asked:
-        if _stopped(each, exit_host=exit_host):
-            done.append(each.id)
-            if not as_json:
-                print(f"stopped {each}")
-    if as_json:
-        print(json.dumps({"stopped": done}))
-    if len(done) < len(asked):
-        raise typer.Exit(FAILED)
+    kernels = chosen(kernel, kernel_option, every=every)
+    act_on(kernels, partial(_stop, exit_host=exit_host), done="stopped", as_json=as_json)
 
 
-def _stopped(kernel: RunningKernel, *, exit_host: bool) -> bool:
-    from hostkernel.errors import RequestError
+def _stop(kernel: RunningKernel, *, exit_host: bool) -> str | None:
     from hostkernel.launch.child import wait_until
     from hostkernel.launch.control import ask
     from hostkernel.registry import is_listed
 
-    try:
-        ask(kernel.info, "stop", exit_host=exit_host)
-    except RequestError as error:
-        say(f"{kernel}: {error}")
-        return False
+    ask(kernel.info, "stop", exit_host=exit_host)
     if not wait_until(lambda: not is_listed(kernel), _PATIENCE):
-        say(f"{kernel}: it agreed to stop, but has not within {_PATIENCE:g} s")
-        return False
-    return True
+        return f"it agreed to stop, but has not within {_PATIENCE:g} s"
+    return None

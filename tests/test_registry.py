@@ -109,7 +109,7 @@ def test_another_machine_is_never_judged(tmp_path: Path, closed_port: int) -> No
     file = write(tmp_path, pid=ended_process(), hb_port=closed_port, machine="elsewhere/1/pid:[2]")
     assert states(tmp_path) == {"abc": "elsewhere"}
     assert file.exists()
-    with pytest.raises(SelectionError, match="no running kernel is 'abc'"):
+    with pytest.raises(SelectionError, match="no running kernel matches 'abc'"):
         registry.find("abc", tmp_path)
 
 
@@ -204,7 +204,7 @@ def test_find(three: Path, wanted: str, found: str) -> None:
 @pytest.mark.parametrize("wanted", ["aa", "odd", "PID"])
 def test_find_fits_several(three: Path, wanted: str) -> None:
     wanted = wanted.replace("PID", str(os.getpid()))
-    with pytest.raises(SelectionError, match="fits several kernels") as caught:
+    with pytest.raises(SelectionError, match="matches several kernels") as caught:
         registry.find(wanted, three)
     assert len(caught.value.candidates) > 1
 

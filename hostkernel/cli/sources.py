@@ -70,7 +70,7 @@ def _code_cells(path: Path) -> list[str]:
         message = f"{path} cannot be read: {error.strerror}"
         raise typer.BadParameter(message) from error
     except (ValueError, KeyError, TypeError) as error:
-        message = f"{path} is no notebook of format 4"
+        message = f"{path} is not a notebook of format 4"
         raise typer.BadParameter(message) from error
     texts = ["".join(source) for source in code]
     return [text for text in texts if text.strip()]

@@ -85,7 +85,7 @@ class KernelSettings(_Table):
     @classmethod
     def _is_possible(cls, value: bool) -> bool:
         if value and sys.platform == "win32":
-            message = "what is written below Python cannot be captured on Windows"
+            message = "output written below Python cannot be captured on Windows"
             raise ValueError(message)
         return value
 

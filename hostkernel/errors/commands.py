@@ -40,9 +40,9 @@ class LogError(HostkernelError):
 
     def __str__(self) -> str:
         if self.kernel is not None:
-            return f"{self.kernel} keeps no log: its output goes to whoever started it"
+            return f"{self.kernel} writes no log: its output goes to the process that started it"
         whose = f" of {self.wanted!r}" if self.wanted else ""
-        return f"there is no log{whose}: hosts that `run --detach` or Jupyter starts keep one"
+        return f"no log{whose} found; only hosts started by `run --detach` or by Jupyter write one"
 
 
 @dataclass(eq=False)
@@ -93,7 +93,7 @@ class SelectionError(HostkernelError):
         if self.matched and self.wanted is None:
             return "several kernels are running; name one by id, host, pid or title:"
         if self.matched:
-            return f"{self.wanted!r} fits several kernels:"
+            return f"{self.wanted!r} matches several kernels:"
         if self.wanted is None:
             return "no kernel is running here; there are:"
-        return f"no running kernel is {self.wanted!r}; there are:"
+        return f"no running kernel matches {self.wanted!r}; running:"

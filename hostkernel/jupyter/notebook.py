@@ -50,7 +50,7 @@ def read(file: Path) -> Any:
     except OSError as error:
         raise NotebookError(file, error.strerror or str(error)) from error
     except Exception as error:  # nbformat raises whatever its parsers raise
-        raise NotebookError(file, f"this is no notebook: {error}") from error
+        raise NotebookError(file, f"this is not a notebook: {error}") from error
 
 
 def run(kernel: RunningKernel, notebook: Any, output: Path) -> None:

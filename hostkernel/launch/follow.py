@@ -49,7 +49,7 @@ def follow(started: Started, launch: Launch, signals: Signals, say: Callable[[st
     """
     threading.Thread(target=_watch, args=(started, signals), daemon=True).start()
     if _had_to_be_ended(started, signals, say, windowed=launch.windowed):
-        return Ended("it had to be made to end", started.child.last_output())
+        return Ended("it had to be killed", started.child.last_output())
     return _verdict(started, launch)
 
 
@@ -76,7 +76,7 @@ def _had_to_be_ended(
             continue
         if deadline or not tells_of(started.connection_file, started.info):
             break
-        say("stopping; press Ctrl-C again to insist")
+        say("stopping; press Ctrl-C again to stop at once")
         threading.Thread(target=_ask_to_end, args=(started, signals), daemon=True).start()
         deadline = time.monotonic() + _PATIENCE
     say("ending the host")

@@ -283,8 +283,8 @@ def test_a_script_runs_cells_by_the_shell(python: World) -> None:
         (["."], "cannot be read: Is a directory"),
         (["binary.py"], "binary.py cannot be read"),
         (["book.ipynb"], "notebook"),
-        (["-c", "1", "-k", "nobody"], "no running kernel is 'nobody'; there are:"),
-        (["-c", "1", "-k", ""], "no running kernel is ''"),
+        (["-c", "1", "-k", "nobody"], "no running kernel matches 'nobody'; running:"),
+        (["-c", "1", "-k", ""], "no running kernel matches ''"),
         (["-c", "1", "-k", "nothing.json"], "nothing.json: there is no such file"),
         (["-c", "1", "-k", "stock.json"], "not the file of a kernel of hostkernel"),
     ],
@@ -432,4 +432,4 @@ def test_a_name_that_fits_several(world: World) -> None:
     world.detach()
     result = world.run("exec", "-c", "1", "-k", "python")
     assert result.returncode == 2
-    assert "'python' fits several kernels:" in result.stderr
+    assert "'python' matches several kernels:" in result.stderr

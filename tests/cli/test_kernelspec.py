@@ -69,7 +69,7 @@ def test_places_listing_and_removal(world: World) -> None:
     assert [each["name"] for each in removed] == ["hostkernel-odd"]
     assert world.run("kernelspec", "remove", "--all").returncode == 0
     assert [each.name for each in specs(world).iterdir()] == ["somebodys"]
-    assert "there is none; install some with" in world.run("kernelspec", "list").stderr
+    assert "none installed; install some with" in world.run("kernelspec", "list").stderr
 
 
 @pytest.mark.parametrize(

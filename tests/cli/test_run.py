@@ -210,12 +210,12 @@ def test_ctrl_c_twice_ends_a_host_that_does_not_want_to(world: World) -> None:
     run = world.odd(*odd(stubborn="true", after=FOREVER))
     run.until_up()
     run.interrupt()
-    run.until("press Ctrl-C again to insist")
+    run.until("press Ctrl-C again to stop at once")
     wait_for(lambda: not world.kernels(), "the end of the kernel")
     assert run.process.poll() is None
     run.interrupt()
     assert run.end() == 1
-    assert "had to be made to end" in run.stderr
+    assert "had to be killed" in run.stderr
     assert world.is_empty()
 
 

@@ -54,7 +54,7 @@ def test_bad_input(world: World) -> None:
         result = world.run("stop", *args)
         assert result.returncode == 2
         assert "one of KERNEL" in result.stderr
-    assert "no running kernel is 'nobody'" in world.run("stop", "nobody").stderr
+    assert "no running kernel matches 'nobody'" in world.run("stop", "nobody").stderr
     assert len(world.kernels()) == 1
 
 

@@ -63,7 +63,7 @@ def test_ctrl_c_in_the_terminal_reaches_run_alone(
     run.until("╰")
     world.exec("import signal; signal.signal(signal.SIGINT, lambda *_: print('hit', flush=True))")
     run.type("\x03")
-    run.until("press Ctrl-C again to insist")
+    run.until("press Ctrl-C again to stop at once")
     assert run.process.wait(SECONDS) == 0
     assert "hit" not in run.shown
 

@@ -109,7 +109,7 @@ def test_viewport_needs_no_camera(client: BlockingKernelClient) -> None:
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("%viewport 10by10", "'10by10' is no size"),
+        ("%viewport 10by10", "'10by10' is not a size"),
         ("%viewport 0x10", "out of range"),
         ("%render --frame", "expected one argument"),
         ("%render --frame 3 --animation", "not allowed with"),

@@ -98,7 +98,7 @@ def test_the_command_line_that_names_none_is_told_all(runs: dict[str, Run]) -> N
         for row in rows.values():
             assert f"{row['id']}  {row['host']}, pid {row['pid']}" in said
     said = refused(runs["python"], "exec", "-k", "nobody", "-c", "1")
-    assert "no running kernel is 'nobody'; there are:" in said
+    assert "no running kernel matches 'nobody'; running:" in said
     assert listed(runs).keys() == rows.keys()
 
 
@@ -143,7 +143,7 @@ def test_a_kernel_manager_reaches_the_one_it_names(runs: dict[str, Run]) -> None
     assert managed(run, *wanted) == [str(pid) for pid in wanted.values()]
     none, nobody = managed(run, ("hostkernel", ""), ("hostkernel", "nobody"))
     assert "several kernels are running; name one by id, host, pid or title" in none
-    assert "no running kernel is 'nobody'; there are:" in nobody
+    assert "no running kernel matches 'nobody'; running:" in nobody
     for row in rows.values():
         assert row["id"] in none
         assert row["id"] in nobody

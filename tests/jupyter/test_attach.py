@@ -128,7 +128,7 @@ def test_which_kernel(
     assert named.start("hostkernel").result("import os; os.getpid()") == pids[first]
     assert named.start("hostkernel-python-attach").result("2 + 2").endswith("4")
     gone = serve(HOSTKERNEL_ATTACH="nobody")
-    assert "no running kernel is 'nobody'" in gone.refused("hostkernel-python-attach")
+    assert "no running kernel matches 'nobody'" in gone.refused("hostkernel-python-attach")
 
 
 def test_attach_if_open_else_launch(

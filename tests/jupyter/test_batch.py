@@ -141,5 +141,5 @@ def test_exec_refuses_what_is_no_notebook(world: World) -> None:
     for output in ((), ("-o", "out.ipynb")):
         done = world.run("exec", "in.ipynb", *output)
         assert done.returncode == 2
-        assert "is no notebook" in done.stderr.replace("\n", " ")
+        assert "is not a notebook" in done.stderr.replace("\n", " ")
     assert not (world.folder / "out.ipynb").exists()

@@ -67,7 +67,7 @@ def install(
         bool, typer.Option("--sys-prefix", help="For the environment of this Python.")
     ] = False,
     name: Annotated[
-        str | None, typer.Option(metavar="NAME", help="What papermill and its like call it.")
+        str | None, typer.Option(metavar="NAME", help="Name for papermill and other programs.")
     ] = None,
     display_name: Annotated[
         str | None, typer.Option(metavar="TEXT", help="What launchers show.")
@@ -169,7 +169,7 @@ def list_kernelspecs(as_json: JsonOption = False) -> None:
     elif records:
         print(columns([_FIELDS[:4], *(tuple(each.values())[:4] for each in records)]))
     else:
-        say("there is none; install some with: hostkernel kernelspec install --all")
+        say("none installed; install some with: hostkernel kernelspec install --all")
 
 
 def _record(found: Installed) -> dict[str, object]:
@@ -183,12 +183,12 @@ def _record(found: Installed) -> dict[str, object]:
 @app.command()
 def remove(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help="As in the list.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Name, as kernelspec list shows it.")
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="All of hostkernel's.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="All that hostkernel installed.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove kernelspecs of hostkernel's."""
+    """Remove kernelspecs that hostkernel has installed."""
     from hostkernel.jupyter.kernelspecs import installed
 
     if bool(names) == every:
@@ -196,7 +196,7 @@ def remove(
         raise typer.BadParameter(message)
     there = {each.name: each for each in installed()}
     if unknown := set(names or ()) - there.keys():
-        message = f"no kernelspec of hostkernel's is {', '.join(sorted(unknown))}; there are: "
+        message = f"hostkernel has not installed {', '.join(sorted(unknown))}; it has: "
         raise typer.BadParameter(message + (", ".join(there) or "none"))
     removed = list(there.values()) if every else [there[name] for name in names or ()]
     for each in removed:

@@ -60,7 +60,7 @@ def _size(text: str) -> tuple[int, int] | None:
         return None
     match = re.fullmatch(r"(\d+)[xX](\d+)", text)
     if not match:
-        message = f"%viewport: {text!r} is no size; write it as in %viewport 640x480"
+        message = f"%viewport: {text!r} is not a size; write it as in %viewport 640x480"
         raise UsageError(message)
     width, height = map(int, match.groups())
     if not (0 < width <= _LARGEST and 0 < height <= _LARGEST):

@@ -82,7 +82,7 @@ def _checked(platforms: list[str], python: str) -> list[str]:
 
     unknown = [name for name in platforms if name not in PLATFORMS]
     if unknown:
-        message = f"{unknown[0]!r} is no platform of Blender's; there are {', '.join(PLATFORMS)}"
+        message = f"{unknown[0]!r} is not a platform of Blender; choose from {', '.join(PLATFORMS)}"
         raise typer.BadParameter(message)
     if python not in {"3.11", "3.13"}:
         message = f"no Blender has Python {python}; 4.2 to 5.0 have 3.11, newer ones 3.13"

@@ -1,4 +1,4 @@
-"""What is generated from docstrings is in the repository as it would be written now."""
+"""What is generated from docstrings and help texts is in the repository, and not stale."""
 
 from __future__ import annotations
 
@@ -18,16 +18,20 @@ def generator() -> dict[str, Any]:
     return runpy.run_path(str(ROOT / "docs" / "generate.py"))
 
 
-@pytest.mark.parametrize("name", ["hostkernel.toml", "docs/configuration.md"])
+@pytest.mark.parametrize("name", ["hostkernel.toml", "docs/settings.md", "docs/cli.md"])
 def test_generated_parts_are_not_stale(name: str, generator: dict[str, Any]) -> None:
     texts = {str(file.relative_to(ROOT)): text for file, text in generator["documents"]()}
     written = (ROOT / name).read_text(encoding="utf-8")
     assert written == texts[name], f"{name} is stale: run {COMMAND}"
 
 
-def test_the_documentation_has_the_table() -> None:
-    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
-    assert re.search(r"<!-- settings -->\n\| setting .*<!-- /settings -->", text, re.DOTALL)
+def test_hidden_commands_and_options_are_not_described() -> None:
+    text = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    described = re.findall(r"^## hostkernel (\S+)$", text, re.MULTILINE)
+    assert described[0] == "run"
+    assert described[-1] == "blender"
+    assert "relay" not in described
+    assert "--attach" not in text[: text.index("## hostkernel list")]
 
 
 def test_the_python_of_the_documentation_runs(capsys: pytest.CaptureFixture[str]) -> None:

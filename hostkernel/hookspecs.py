@@ -18,6 +18,7 @@ __all__ = ["PROJECT", "hookimpl", "hookspec"]
 PROJECT = "hostkernel"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Mark a function as the implementation of the hook that has its name."""
 
 
 @hookspec

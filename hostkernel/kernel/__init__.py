@@ -35,7 +35,7 @@ def start(
 
     Raises:
         ConfigError, PluginError, HostError: the settings or the adapter cannot be used.
-        The errors of :meth:`HostKernelManager.start`.
+        HostkernelError, zmq.ZMQError: for the reasons that :meth:`HostKernelManager.start` has.
 
     Example::
 

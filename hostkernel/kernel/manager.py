@@ -167,7 +167,7 @@ class HostKernelManager:
 
         Raises:
             KeyboardInterrupt: Ctrl-C while no cell was running.
-            The errors of :meth:`start`.
+            HostkernelError, zmq.ZMQError: for the reasons that :meth:`start` has.
         """
         ends = never if self._ending_signals else raised_by_the_program()
         if self._life.state is State.IDLE:

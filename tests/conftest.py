@@ -15,45 +15,20 @@ if TYPE_CHECKING:
 pytest_plugins = ("support.fixtures",)
 
 FIGURES = "figures"
-# The files that take longest, begun first: no worker is left with one of them at the end.
-LONGEST = (
-    "parity/test_parity.py",
-    "kernel/test_soak.py",
-    "hosts/test_blender.py",
-    "jupyter/test_launch.py",
-    "jupyter/test_attach.py",
-    "jupyter/test_batch.py",
-    "hosts/test_blender_start.py",
-    "hosts/test_unharmed.py",
-    "hosts/test_everything.py",
-    "hosts/test_blender_soak.py",
-    "hosts/test_blender_pictures.py",
-    "jupyter/test_relay.py",
-    "test_docs_clients.py",
-    "hosts/test_other_python.py",
-    "hosts/test_blender_window.py",
-    "jupyter/test_protocol.py",
-    "jupyter/test_lab.py",
-    "cli/test_run.py",
-    "launch/test_start.py",
-    "kernel/test_crowd.py",
-    "hosts/test_blender_undo.py",
-    "kernel/test_restart.py",
-    "hosts/test_qt.py",
-    "test_benchmarks.py",
-    "kernel/test_debugger.py",
-    "hosts/test_blender_extension.py",
-)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Secrecy(), "secrecy")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the longest files first."""
-    ranks = {str(config.rootpath / "tests" / name): rank for rank, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: ranks.get(str(item.path), len(ranks)))
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: no worker is left with it at the end."""
+    items.sort(key=_seconds, reverse=True)
+
+
+def _seconds(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("slow")
+    return float(mark.args[0]) if mark else 0.0
 
 
 @pytest.fixture(scope="session", autouse=True)

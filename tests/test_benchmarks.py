@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow(60)
+
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 SCRIPTS = {
     "roundtrip": ("--rounds", "2", "--count", "3"),

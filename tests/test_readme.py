@@ -50,8 +50,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 def test_the_two_commands_come_first() -> None:
     first, second = blocks("sh")[0].splitlines()
     assert first.endswith(".venv/bin/pip install . && .venv/bin/hostkernel run")
-    assert second.endswith(".venv/bin/pip install '.[test]' && .venv/bin/pytest")
-    assert re.search(r"grep -m 1 'pytest\$' README.md", (ROOT / ".ci/run").read_text())
+    assert second.endswith(".venv/bin/pip install '.[test]' && .venv/bin/pytest -n 3")
+    for script in (".ci/run", ".ci/bare"):
+        assert "$(grep -m 1 'pytest -n 3$' README.md)" in (ROOT / script).read_text()
 
 
 def test_run_prints_what_is_shown(run: Run) -> None:
@@ -88,6 +89,7 @@ def test_the_program_works_as_shown(tmp_path: Path) -> None:
         program.close()
 
 
+@pytest.mark.slow(60)
 @pytest.mark.timeout(300)
 def test_blender_from_nothing_to_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """But for pip: with the bpy module, as where there is no Blender, and nbclient for the Lab."""

@@ -12,6 +12,8 @@ from support.world import odd_options, wait_for
 if TYPE_CHECKING:
     from support.world import World
 
+pytestmark = pytest.mark.slow(40)
+
 BUSY = "print('busy', flush=True)\nwhile True: pass"
 
 

@@ -6,10 +6,13 @@ import os
 import signal
 from typing import TYPE_CHECKING
 
+import pytest
 from support.world import odd_options, wait_for
 
 if TYPE_CHECKING:
     from support.world import World
+
+pytestmark = pytest.mark.slow(30)
 
 BUSY = "import time\nprint('busy', flush=True)\nfor _ in range(10_000): time.sleep(0.1)"
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from support.world import World
 
+pytestmark = pytest.mark.slow(30)
+
 
 @pytest.fixture
 def terminal(world: World) -> Iterator[Callable[..., Terminal]]:

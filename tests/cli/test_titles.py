@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from support.world import odd_options, wait_for
 
 if TYPE_CHECKING:
     from support.world import World
+
+pytestmark = pytest.mark.slow(30)
 
 TITLE = 'hosts.odd.title=\'__import__("sys").modules.get("document", "(unsaved)")\''
 OPEN = "import sys; sys.modules['document'] = {!r}"

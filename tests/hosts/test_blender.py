@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from support.runs import Run
 
+pytestmark = pytest.mark.slow(170)
+
 MODES = ("bpy", "background", "window")
 
 RENDER = """

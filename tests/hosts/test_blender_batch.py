@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.slow(30)
+
 SETTINGS = {
     "background": ("background=true", "executable={blender}"),
     "bpy": ("executable=bpy",),

@@ -25,6 +25,8 @@ from support.windows import screen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.slow(60)
+
 SECONDS = 60.0
 MODULE = "bl_ext.user_default.hostkernel"
 ADDON = Path(hostkernel_blender.__file__).parent / "addon"

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
+pytestmark = pytest.mark.slow(30)
+
 BEGIN = """
 import bpy, tempfile, time
 done = 0

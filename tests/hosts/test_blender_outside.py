@@ -21,6 +21,8 @@ from hostkernel.host import Installation, LaunchRequest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow(10)
+
 
 def find(**settings: object) -> Path:
     installation = BlenderHost(BlenderSettings.model_validate(settings)).find()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
     from support.runs import Run
 
+pytestmark = pytest.mark.slow(150)
+
 MODES = ("bpy", "background", "window")
 SMALL = cheap_window(480, 320)
 

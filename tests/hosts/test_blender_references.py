@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
     from support.runs import Run
 
+pytestmark = pytest.mark.slow(50)
+
 SCENE = """
 import os
 FILE = os.path.abspath("scene.blend")

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
     from support.runs import Run
 
+pytestmark = pytest.mark.slow(390)
+
 SCENE = """
 bpy.ops.wm.read_homefile(use_factory_startup=True)
 bpy.app.driver_namespace.clear()

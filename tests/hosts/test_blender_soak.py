@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from support.runs import Run
 
+pytestmark = pytest.mark.slow(30)
+
 CELLS = 500
 SMALL = '["--window-geometry", "0", "0", "320", "240"]'
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from support.runs import Run
 
+pytestmark = pytest.mark.slow(100)
+
 BLENDER = shutil.which("blender") or "blender"
 SMALL = cheap_window(480, 320)
 CRASH = "import ctypes; ctypes.string_at(0)"

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hostkernel_blender.inside.writes import Writes, writes
 
+pytestmark = pytest.mark.slow(10)
+
 
 class _Object:
     """Stands for what is neither Python's nor a library's, such as Blender's objects."""

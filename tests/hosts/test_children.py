@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from support.runs import Run
 
+pytestmark = pytest.mark.slow(30)
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "qt_window.py"
 HOSTS = {
     "python": ("--host", "python"),

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
     from support.runs import Run
 
+pytestmark = pytest.mark.slow(20)
+
 SYSTEMS = Path("/usr/lib/python3/dist-packages/matplotlib")
 INLINE = "module://matplotlib_inline.backend_inline"
 

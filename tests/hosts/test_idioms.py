@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
     from support.runs import Run
 
+pytestmark = pytest.mark.slow(50)
+
 MAIN = {
     "type hints": (
         "import typing\nclass P: pass\nclass A:\n    p: 'P'\ntyping.get_type_hints(A) == {'p': P}",

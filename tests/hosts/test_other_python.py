@@ -17,6 +17,9 @@ from support.runs import Run, need, run_cell, wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+# The first test also installs hostkernel for another Python.
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow(120)]
+
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": os.devnull, "PIP_CONFIG_FILE": os.devnull}
 PLACES = ("~/.pyenv/versions/3.{minor}.*/bin/python", "/usr/bin/python3.{minor}")
 

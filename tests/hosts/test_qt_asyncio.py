@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.slow(10)
+
 COUNT = 3
 PROGRAM = f"""
 import asyncio, threading

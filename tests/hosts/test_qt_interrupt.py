@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
+pytestmark = pytest.mark.slow(20)
+
 BINDINGS = ("PySide6", "PyQt6", "PyQt5")
 
 # The program's own module. A cell may import it, too, and call what is in it.

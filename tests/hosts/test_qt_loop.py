@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+pytestmark = pytest.mark.slow(110)
+
 BINDINGS = ("PySide6", "PyQt6", "PyQt5")
 
 PRELUDE = """

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
+pytestmark = pytest.mark.slow(100)
+
 PROGRAM = """
 import os, signal, sys
 from importlib import import_module

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from support.runs import Run
 
+pytestmark = pytest.mark.slow(130)
+
 JOB = """
 import os, sys
 import beside

@@ -14,6 +14,8 @@ from support.runs import Run, run_cell, wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow(40)
+
 ALARM = """
 import pathlib, signal
 def handler(*_):

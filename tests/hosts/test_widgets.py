@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING
 
+import pytest
 from support.kinds import arguments
 from support.live import control, value
 from support.runs import SECONDS, need, wait_for
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import pytest
     from support.runs import Run
+
+pytestmark = pytest.mark.slow(40)
 
 WIDGETS = "import ipywidgets; sliders = [ipywidgets.IntSlider() for _ in range(3)]; len(sliders)"
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from support.notebooks import Server
     from support.world import World
 
+pytestmark = pytest.mark.slow(120)
+
 
 def pid_of(world: World) -> int:
     [kernel] = world.kernels()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from support.world import World
 
+pytestmark = pytest.mark.slow(160)
+
 CELLS = (
     "x = 20",
     "import hostkernel\nprint('in', hostkernel.current().host.name)",

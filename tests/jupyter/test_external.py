@@ -17,6 +17,8 @@ from support.world import SECONDS, World, wait_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow(20)
+
 PRINT = "import os; print('in', os.getpid(), len([1, 2]))"
 QT = """
 import sys

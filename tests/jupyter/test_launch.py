@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from support.notebooks import Server
     from support.world import World
 
+pytestmark = pytest.mark.slow(90)
+
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_start_restart_and_shut_down(

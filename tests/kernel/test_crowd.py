@@ -19,6 +19,8 @@ from support.live import LiveHost, cell, finish, quick_client, warm_up
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow(40)
+
 CLIENTS = 44
 LEAVERS = 6
 AT_ONCE = 12

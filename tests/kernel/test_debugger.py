@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from support.debugging import CODE, Debugging, stop_step_and_look
 from support.live import LiveHost, busy, cell, control, finish, value
 from support.runs import SECONDS
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jupyter_client.blocking.client import BlockingKernelClient
+
+pytestmark = pytest.mark.slow(60)
 
 
 def features(client: BlockingKernelClient) -> list[str]:

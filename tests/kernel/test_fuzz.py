@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
+pytestmark = pytest.mark.slow(70)
+
 MESSAGES = 20_000
 WARM_UP = 10_000
 FUZZERS = 4

@@ -12,6 +12,8 @@ from support.runs import SECONDS, wait_for
 if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
 
+pytestmark = pytest.mark.slow(50)
+
 SAY = "print('started', flush=True)\n"
 
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
-pytestmark = pytest.mark.timeout(400)  # it is the work of half a minute on a machine at leisure
+# A test is the work of half a minute on a machine at leisure.
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow(280)]
 
 ROUNDS = 200
 WARM_UP = 20

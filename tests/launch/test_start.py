@@ -20,6 +20,8 @@ from hostkernel.connection import ConnectionInfo
 if TYPE_CHECKING:
     from support.world import World
 
+pytestmark = pytest.mark.slow(120)
+
 FOREVER = "import time; time.sleep(1000)"
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from parity.case import Case
     from parity.conftest import Recordings
 
+pytestmark = pytest.mark.slow(240)
+
 # Each is one more thing that a user of Jupyter has to know about.
 MOST_DIFFERENCES = 15
 # In a difference: what a user sees that the stock kernel does not send, and what it alone sends.

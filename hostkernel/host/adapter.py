@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -90,10 +89,6 @@ class Host:
     def loop(self) -> HostLoop | None:
         """Called inside, at start, on the main thread: the host's loop, None if it has none."""
         return None
-
-    def tick_context(self) -> AbstractContextManager[object]:
-        """Called inside, on the main thread: entered around each slice that has work."""
-        return nullcontext()
 
     def interrupted(self) -> None:
         """Called inside, on any thread, when a running cell is interrupted.

@@ -409,7 +409,6 @@ class HostShell(ScriptShell):
             stack.enter_context(owner.surroundings(parent))
             if script is not None:
                 stack.enter_context(script.installed())
-            stack.enter_context(owner.host.tick_context())
             stack.enter_context(owner.interrupter.armed())
             if coroutine is None:
                 yield

@@ -210,7 +210,6 @@ class Host:
 
         return HostPaths(
             runtime=Path(jupyter_runtime_dir()),
-            config=platformdirs.user_config_path("hostkernel", appauthor=False),
             cache=platformdirs.user_cache_path("hostkernel", appauthor=False),
             log=platformdirs.user_log_path("hostkernel", appauthor=False),
         )

@@ -36,12 +36,10 @@ class HostPaths:
     Attributes:
         runtime: connection files. Jupyter clients find ``--existing NAME`` only in Jupyter's
             runtime directory.
-        config: the user's settings file.
         cache: files that can be built again.
         log: output of detached hosts.
     """
 
     runtime: Path
-    config: Path
     cache: Path
     log: Path

@@ -91,6 +91,19 @@ def is_up(runtime: Path) -> bool:
     return bool(list(runtime.glob("kernel-*.json")))
 
 
+# Its files
+
+
+def test_the_settings_file_it_opens_is_the_one_that_is_read(tmp_path: Path) -> None:
+    need_module("bpy")
+    ask = "import bpy; from hostkernel_blender.addon import kernel; print(kernel.settings_file())"
+    env = environment(tmp_path)
+    said = subprocess.check_output([sys.executable, "-c", ask], env=env, text=True)
+    places = json.loads(hostkernel("config", "path", "--json", env=env).stdout)
+    [user] = [place["path"] for place in places if place["kind"] == "user"]
+    assert said.splitlines()[-1] == user
+
+
 # Building
 
 

@@ -34,7 +34,7 @@ HEALTHY = """
 
     @hookimpl
     def hostkernel_paths(host):
-        return HostPaths(Path("r"), Path("c"), Path("a"), Path("l"))
+        return HostPaths(Path("r"), Path("c"), Path("l"))
 
     @hookimpl
     def hostkernel_loop(host):

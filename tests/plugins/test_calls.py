@@ -106,7 +106,7 @@ def test_the_users_ctrl_c_is_not_the_plugins(hook, healthy):
         ("hostkernel_paths", "'/tmp'", "returned '/tmp'; it should return a HostPaths or None"),
         (
             "hostkernel_paths",
-            "HostPaths('r', Path(), Path(), Path())",
+            "HostPaths('r', Path(), Path())",
             "it should return a HostPaths whose runtime is a pathlib.Path",
         ),
         ("hostkernel_loop", "HostLoop", "it should return a HostLoop or None"),

@@ -121,8 +121,8 @@ def stop_own() -> None:
 def settings_file() -> Path:
     """The user's settings file, which need not exist."""
     with _own_packages_in_front():
-        from hostkernel_blender import BlenderHost, BlenderSettings
-    return BlenderHost(BlenderSettings()).paths().config / "hostkernel.toml"
+        import platformdirs
+    return platformdirs.user_config_path("hostkernel", appauthor=False) / "hostkernel.toml"
 
 
 @contextmanager

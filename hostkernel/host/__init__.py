@@ -12,7 +12,7 @@ from .adapter import Host
 from .entry import guard, guarded
 from .launching import Finding, Installation, Launch, LaunchRequest
 from .libraries import install_advice, missing_libraries
-from .loop import ExceptHook, HostLoop, Kernel, Tick
+from .loop import ExceptHook, HostLoop, Kernel, Tick, Wakes
 from .scripts import ScriptEnd, run_script, script_path
 from .settings import HostPaths, HostSettings
 
@@ -29,6 +29,7 @@ __all__ = [
     "LaunchRequest",
     "ScriptEnd",
     "Tick",
+    "Wakes",
     "current_environment",
     "guard",
     "guarded",

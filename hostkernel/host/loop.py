@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum, auto
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     from .adapter import Host
 
-__all__ = ["ExceptHook", "HostLoop", "Kernel", "Tick"]
+__all__ = ["ExceptHook", "HostLoop", "Kernel", "Tick", "Wakes"]
 
 Tick = Callable[[], float | None]
 """Run one slice of the kernel; the seconds until it wants the next, None for "when woken"."""
@@ -52,6 +53,21 @@ class Kernel(Protocol):
         """Stop, and put the process back as it was."""
 
 
+class Wakes(Enum):
+    """How a host's main loop is made to call ``tick``, see :attr:`HostLoop.wakes`."""
+
+    BY_CALL = auto()
+    """:meth:`HostLoop.wake` is enough."""
+
+    BY_SIGNAL = auto()
+    """The host sleeps in C between turns, and a signal cuts that sleep short: the core sends
+    a private signal to the main thread along with every :meth:`HostLoop.wake`."""
+
+    NEVER = auto()
+    """The host cannot be woken: call ``tick`` regularly, and sleep at most for the seconds
+    that it returns. An empty tick costs microseconds."""
+
+
 class HostLoop:
     """A host's main loop, as the kernel's pump sees it. Inside only.
 
@@ -60,13 +76,8 @@ class HostLoop:
     against re-entry, and ``tick`` itself never raises.
     """
 
-    polled: ClassVar[bool] = False
-    """The host cannot be woken: call ``tick`` regularly, and sleep at most for the seconds
-    that it returns. An empty tick costs microseconds."""
-
-    sleeps: ClassVar[bool] = False
-    """The host sleeps in C between turns, and a signal cuts that sleep short: the core sends
-    a private signal to the main thread along with every :meth:`wake`."""
+    wakes: ClassVar[Wakes] = Wakes.BY_CALL
+    """How the host is made to call ``tick``."""
 
     def start(self, tick: Tick) -> None:
         """Called inside, on the main thread, once; begin to call ``tick`` when woken."""

@@ -17,7 +17,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from hostkernel.config.models import Settings
-from hostkernel.host import Host, HostLoop
+from hostkernel.host import Host, HostLoop, Wakes
 from hostkernel.kernel.manager import HostKernelManager
 from hostkernel.plugins import Plugins
 
@@ -51,7 +51,7 @@ class QueueLoop(HostLoop):
 class SleepyLoop(QueueLoop):
     """The main thread sleeps in C between turns, and only a signal ends that early."""
 
-    sleeps = True
+    wakes = Wakes.BY_SIGNAL
 
 
 LOOPS = {"pumped": QueueLoop, "sleepy": SleepyLoop}

@@ -23,7 +23,8 @@ from collections import deque
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from hostkernel.host.entry import guarded, note_stray
+from hostkernel.host import Wakes, guarded
+from hostkernel.host.entry import note_stray
 from hostkernel.kernel.base.clock import monotonic
 from hostkernel.kernel.base.patch import Patch
 
@@ -199,7 +200,7 @@ class PumpedDriver(Driver):
     def __init__(self, host_loop: HostLoop, budget: float) -> None:
         self._host_loop = host_loop
         self._send_wake: Callable[[], None]
-        self._pump = Pump(budget, polled=host_loop.polled)
+        self._pump = Pump(budget, polled=host_loop.wakes is Wakes.NEVER)
         self.loop = self._pump.loop
         self.thread = self._pump.thread
 
@@ -220,7 +221,7 @@ class PumpedDriver(Driver):
 
     @property
     def sleeps(self) -> bool:
-        return self._host_loop.sleeps
+        return self._host_loop.wakes is Wakes.BY_SIGNAL
 
     @property
     def is_alive(self) -> bool:
@@ -256,7 +257,7 @@ class PumpedDriver(Driver):
     def _wake(self) -> None:
         try:
             self._host_loop.wake()
-            if self._host_loop.sleeps and not self._pump.ticking:
+            if self.sleeps and not self._pump.ticking:
                 self._send_wake()
         except Exception:
             log.exception("the host's loop cannot be woken")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 
-from hostkernel.host import HostLoop, guarded
+from hostkernel.host import HostLoop, Wakes, guarded
 
 from .context import Stage
 from .handlers import Handlers
@@ -41,7 +41,7 @@ class BlenderLoop(HostLoop):
         area_type: where cells run, such as ``"VIEW_3D"``.
     """
 
-    sleeps: ClassVar[bool] = True
+    wakes: ClassVar[Wakes] = Wakes.BY_SIGNAL
 
     def __init__(self, area_type: str) -> None:
         self._tick: Tick | None = None

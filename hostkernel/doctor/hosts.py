@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hostkernel.config import Settings, Tables, gather
 from hostkernel.errors import ConfigError, HostkernelError, HostNotFoundError, PluginError
 from hostkernel.host import Finding, Host, HostSettings
+from hostkernel.host.launching import to_start
 from hostkernel.launch.bootstrap import OLDEST
 from hostkernel.launch.packages import interpreter_for, known_python
 from hostkernel.plugins import FAILURES, Plugins
@@ -138,7 +139,7 @@ class _Examined:
             kind = plugins.host_class(self.name)
             adapter = kind(self._outside.settings.for_host(kind))
             if not (command := adapter.settings.command):
-                self._found = adapter.find()
+                self._found = to_start(adapter.find())
             elif shutil.which(command[0]) is None:
                 problem = f"hosts.{self.name}.command is {command[0]}, which is not to be found"
                 self._trouble.append(Finding(problem, "hostkernel config show --origin", True))

@@ -13,7 +13,7 @@ from .launching import Finding, Installation, Launch, LaunchRequest
 from .settings import HostPaths, HostSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from hostkernel.errors import LaunchError
 
@@ -156,29 +156,20 @@ class Host:
 
     # Outside
 
-    def find(self) -> Installation | None:
-        """Called outside: the application on this machine, None if there is nothing to find.
+    def find(self) -> Iterable[Installation]:
+        """Called outside: the copies of the application on this machine, the one to start first.
+
+        A start takes the first copy that is not ``listed_only`` and asks for no other; only
+        ``hostkernel hosts`` asks for all. So a generator can leave slow searches to the end.
+
+        Returns:
+            The copies; none if there is nothing to find.
 
         Raises:
-            HostNotFoundError: the application is not on this machine.
+            HostNotFoundError: no copy can be started. A generator may give copies that are
+                ``listed_only`` before it raises this.
         """
-        return None
-
-    def installations(self) -> Sequence[Installation]:
-        """Called outside, for listings: every copy of the application on this machine.
-
-        Raises:
-            HostNotFoundError: there is no copy.
-        """
-        found = self.find()
-        return () if found is None else (found,)
-
-    def examine(self, installation: Installation) -> Installation:
-        """Called outside, for listings: ``installation`` with everything that can be found out.
-
-        May start the application to ask it; in :meth:`find` that would delay every start.
-        """
-        return installation
+        return ()
 
     def launch(self, request: LaunchRequest) -> Launch:
         """Called outside: how to start the host so that it runs ``request.bootstrap``."""

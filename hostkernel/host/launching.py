@@ -6,25 +6,40 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-__all__ = ["Finding", "Installation", "Launch", "LaunchRequest"]
+__all__ = ["Finding", "Installation", "Launch", "LaunchRequest", "to_start"]
 
 
 @dataclass(frozen=True)
 class Installation:
-    """A host found on this machine.
+    """A copy of the application on this machine.
 
     Attributes:
         path: the executable, or the package directory of a host that is a Python module.
         version: the host's version, if it is known.
         python: ``"3.11"``: the minor version of the Python inside, if it is known.
+        listed_only: True for a copy that ``hostkernel hosts`` lists and that is not started.
     """
 
     path: Path
     version: str | None = None
     python: str | None = None
+    listed_only: bool = False
+
+    def examined(self) -> Installation:
+        """Called outside, for listings: this copy with everything that can be found out.
+
+        Override it where only the application itself knows; starting the application to ask it
+        in :meth:`Host.find` would delay every start.
+        """
+        return self
+
+
+def to_start(found: Iterable[Installation]) -> Installation | None:
+    """Return the copy to start: the first that is not merely listed, None if there is none."""
+    return next((each for each in found if not each.listed_only), None)
 
 
 @dataclass(frozen=True)
@@ -34,7 +49,8 @@ class LaunchRequest:
     Attributes:
         bootstrap: the script that must run first inside the host, on its main thread.
         args: the user's own arguments for the host.
-        installation: what :meth:`Host.find` returned.
+        installation: the copy to start, the first that :meth:`Host.find` gave; None if it gave
+            none, or if the settings have a ``command``.
     """
 
     bootstrap: Path

@@ -12,6 +12,7 @@ from hostkernel import config
 from hostkernel.connection import ConnectionInfo
 from hostkernel.errors import ConnectionFileError, HostkernelError, LaunchError
 from hostkernel.host import Launch, LaunchRequest
+from hostkernel.host.launching import to_start
 from hostkernel.plugins import FAILURES, Plugins
 from hostkernel.registry import owner_is_gone
 
@@ -66,7 +67,7 @@ class Prepared:
         """
         host, command = self.host, self.host.settings.command
         with _blaming(self.plugins, type(host), "find"):
-            installation = None if command else host.find()
+            installation = None if command else to_start(host.find())
         with _blaming(self.plugins, type(host), "launch"):
             launch = host.launch(LaunchRequest(_BOOTSTRAP, args, installation))
             if not isinstance(launch, Launch) or not (launch.argv or launch.in_process):

@@ -23,11 +23,11 @@ from hostkernel.host import (
 )
 
 from .outside.advice import NO_DISPLAY, advice
-from .outside.find import HOST, choose, environment, examine, installations
+from .outside.find import HOST, choose, environment, installations
 from .outside.places import bundled_python
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import ClassVar
 
     from hostkernel.host import Kernel, LaunchRequest
@@ -207,21 +207,15 @@ class BlenderHost(Host):
 
     # Outside
 
-    def find(self) -> Installation:
-        """Called outside: the Blender to use, started only if its version must be checked.
+    def find(self) -> Iterable[Installation]:
+        """Called outside: the Blender to use, then every other one and the bpy module.
+
+        The one to use is started only if its version must be checked.
 
         Raises:
             HostNotFoundError: no Blender fits, or its Python is too old.
         """
-        return choose(self.settings.executable, self.settings.version)
-
-    def installations(self) -> Sequence[Installation]:
-        """Called outside, for listings: every Blender of this machine, and the bpy module."""
-        return installations(self.settings.executable)
-
-    def examine(self, installation: Installation) -> Installation:
-        """Called outside, for listings: ask Blender's program, which takes half a second."""
-        return examine(installation)
+        return installations(self.settings.executable, self.settings.version)
 
     def launch(self, request: LaunchRequest) -> Launch:
         """Called outside: Blender's command line, or this process for the bpy module.
@@ -249,13 +243,16 @@ class BlenderHost(Host):
         """Called outside: no display, a file that is not there, libraries that the module needs."""
         checks: list[Callable[[], object]] = []
         if not self.settings.command:
-            path = self.find().path
+            path = self._chosen().path
             if path.is_dir():
                 checks.append(partial(_need_libraries, path))
             elif self._has_window(_split(self.settings.args)[0]):
                 checks.append(self._need_display)
         checks.append(self._blend_file)
         return [finding for check in checks for finding in _findings(check)]
+
+    def _chosen(self) -> Installation:
+        return choose(self.settings.executable, self.settings.version)
 
     def _has_window(self, own: tuple[str, ...]) -> bool:
         return not (self.settings.background or {"-b", "--background"} & set(own))
@@ -302,7 +299,7 @@ class BlenderHost(Host):
         """
         if self.detect():
             return _inner_interpreter()
-        path = self.find().path
+        path = self._chosen().path
         python = None if path.is_dir() else bundled_python(path)
         return (str(python),) if python else super().interpreter()
 

@@ -12,6 +12,8 @@ from hostkernel import Host, HostSettings, Installation, Launch, hookimpl
 from hostkernel.host import run_script, script_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hostkernel import LaunchRequest
     from hostkernel.host import Kernel
 
@@ -37,10 +39,11 @@ class PythonHost(Host):
     fallback = True
     _ending = False
 
-    def find(self) -> Installation:
+    def find(self) -> Iterable[Installation]:
         """Called outside: the Python that runs this code."""
         major, minor, micro = sys.version_info[:3]
-        return Installation(Path(sys.executable), f"{major}.{minor}.{micro}", f"{major}.{minor}")
+        version = f"{major}.{minor}.{micro}"
+        return (Installation(Path(sys.executable), version, f"{major}.{minor}"),)
 
     def launch(self, request: LaunchRequest) -> Launch:
         """Called outside: make this process the host, if the script exists."""

@@ -31,7 +31,7 @@ from .loop import ExitBell
 from .nested import InterruptibleLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from hostkernel.host import ExceptHook, Kernel, LaunchRequest
@@ -128,7 +128,7 @@ class QtHost(Host):
 
     # Outside
 
-    def find(self) -> Installation:
+    def find(self) -> Iterable[Installation]:
         """Called outside: a binding in this Python, found without importing it.
 
         Raises:
@@ -139,13 +139,13 @@ class QtHost(Host):
             if spec is not None and spec.submodule_search_locations:
                 python = f"{sys.version_info.major}.{sys.version_info.minor}"
                 path = Path(spec.submodule_search_locations[0])
-                return Installation(path, _version(binding), python)
+                return (Installation(path, _version(binding), python),)
         reason = f"none of {', '.join(BINDINGS)} is installed for {sys.executable}"
         raise HostNotFoundError(self.name, reason, 'pip install "hostkernel[qt]"')
 
     def diagnose(self) -> list[Finding]:
         """Called outside: a release that crashes programs, no display, missing libraries."""
-        findings = [*_library_findings(self.find())]
+        findings = [finding for each in self.find() for finding in _library_findings(each)]
         if _version("PySide6") in _CRASHING and sys.version_info < (3, 12):
             problem = f"PySide6 {_version('PySide6')} soon crashes programs on Python 3.11"
             fix = f"{sys.executable} -m pip install 'PySide6-Essentials!={_version('PySide6')}'"

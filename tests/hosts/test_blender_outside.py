@@ -11,23 +11,31 @@ from typing import TYPE_CHECKING
 
 import pytest
 from hostkernel_blender import BlenderHost, BlenderSettings
-from hostkernel_blender.outside.find import environment
+from hostkernel_blender.outside.find import Program, environment
 from hostkernel_blender.outside.places import usual
 from support.runs import need, need_module
 
 from hostkernel.errors import HostNotFoundError, LaunchError
-from hostkernel.host import Installation, LaunchRequest
+from hostkernel.host import LaunchRequest
+from hostkernel.host.launching import to_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from hostkernel.host import Installation
 
 pytestmark = pytest.mark.slow(10)
 
 
 def find(**settings: object) -> Path:
-    installation = BlenderHost(BlenderSettings.model_validate(settings)).find()
+    return chosen(BlenderHost(BlenderSettings.model_validate(settings))).path
+
+
+def chosen(host: BlenderHost) -> Installation:
+    """The Blender that would start."""
+    installation = to_start(host.find())
     assert installation is not None
-    return installation.path
+    return installation
 
 
 def test_the_setting_beats_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +83,7 @@ def test_without_blender_the_bpy_wheel_is_taken(
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     host = BlenderHost(BlenderSettings())
-    installation = host.find()
+    installation = chosen(host)
     assert installation.version
     assert host.launch(LaunchRequest(tmp_path, (), installation)).in_process
     assert "bpy" not in sys.modules
@@ -150,7 +158,7 @@ def test_a_published_blender_shows_version_and_python_by_its_folders(
 ) -> None:
     program, python, _ = (_program(tmp_path / part) for part in PYTHONS[kind])
     host = BlenderHost(BlenderSettings(executable=program))
-    assert host.find() == Installation(program, "4.2", "3.11")
+    assert chosen(host) == Program(program, "4.2", "3.11")
     assert host.interpreter() == (str(python),)
 
 
@@ -160,7 +168,7 @@ def test_the_newest_of_the_usual_places(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
     assert find() == programs["blender-4.10.0"]
-    all_of_them = [each.path for each in BlenderHost(BlenderSettings()).installations()]
+    all_of_them = [each.path for each in BlenderHost(BlenderSettings()).find()]
     newest_first = [programs[f"blender-{version}"] for version in ("4.10.0", "4.2.3", "3.6.12")]
     assert all_of_them[:3] == newest_first
 
@@ -194,7 +202,7 @@ def test_each_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     (tmp_path / "bin" / "blender").symlink_to(program)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    paths = [each.path for each in BlenderHost(BlenderSettings()).installations()]
+    paths = [each.path for each in BlenderHost(BlenderSettings()).find()]
     assert paths[0] == find() == tmp_path / "bin" / "blender"
     assert program not in paths
 
@@ -202,7 +210,7 @@ def test_each_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_what_is_listed_is_what_blender_says() -> None:
     need(shutil.which("blender"), "Blender on PATH")
     host = BlenderHost(BlenderSettings())
-    found = host.examine(host.find())
+    found = chosen(host).examined()
     said = subprocess.check_output(["blender", "--version"], text=True).splitlines()[0]
     assert f"Blender {found.version}" == said
     assert found.python == "3.11"
@@ -213,13 +221,13 @@ def test_one_that_says_nothing_is_listed_all_the_same(tmp_path: Path, source: st
     program = _program(tmp_path / "blender")
     program.write_text(f"#!/bin/sh\n{source}")
     host = BlenderHost(BlenderSettings(executable=program))
-    assert host.examine(host.find()) == Installation(program)
+    assert chosen(host).examined() == Program(program)
 
 
 def launch(tmp_path: Path, *args: str, **settings: object) -> tuple[str, ...]:
     settings.setdefault("executable", _program(tmp_path / "blender"))
     host = BlenderHost(BlenderSettings.model_validate(settings))
-    return host.launch(LaunchRequest(tmp_path / "boot.py", args, host.find())).argv
+    return host.launch(LaunchRequest(tmp_path / "boot.py", args, chosen(host))).argv
 
 
 def test_a_window_needs_a_display(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -254,7 +262,7 @@ def test_virtual_environments_leave_blenders_path(
     path = os.pathsep.join(["/usr/bin", str(tmp_path / "venv" / "bin"), "/bin"])
     monkeypatch.setenv("PATH", path)
     host = BlenderHost(BlenderSettings(executable=_program(tmp_path / "blender"), background=True))
-    env = host.launch(LaunchRequest(tmp_path, (), host.find())).env
+    env = host.launch(LaunchRequest(tmp_path, (), chosen(host))).env
     assert env["PATH"] == os.pathsep.join(["/usr/bin", "/bin"])
 
 

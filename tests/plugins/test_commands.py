@@ -94,6 +94,34 @@ FAILING_FIND = """MyHost(Host):
 """
 
 
+COPIES = """MyHost(Host):
+        def find(self):
+            from pathlib import Path
+            from hostkernel import HostNotFoundError, Installation
+
+            class Asked(Installation):
+                def examined(self):
+                    return Installation(self.path, "2.1", "3.11")
+
+            {first}
+            yield Asked(Path("/old"), "2", listed_only=True)
+            {last}
+"""
+
+
+def test_hosts_lists_every_copy_with_all_that_can_be_found_out(hostkernel, site):
+    found = COPIES.format(first='yield Asked(Path("/new"), "2")', last="")
+    missing = COPIES.format(first="", last='raise HostNotFoundError("beta", "too old", "buy one")')
+    site.install("alpha", _host("alpha").replace("MyHost(Host):", found))
+    site.install("beta", _host("beta").replace("MyHost(Host):", missing))
+    records = {r["name"]: r for r in json.loads(hostkernel("hosts", "--json").stdout)}
+    new, old = ({"path": path, "version": "2.1", "python": "3.11"} for path in ("/new", "/old"))
+    assert records["alpha"].items() >= {**new, "others": [old], "problem": None}.items()
+    assert records["beta"].items() >= {**dict.fromkeys(new), "others": [old]}.items()
+    assert "too old" in records["beta"]["problem"]
+    assert "too old" in hostkernel("run", "--host", "beta", expect=3).stderr
+
+
 def test_hosts_shows_the_command_of_the_settings(hostkernel):
     settings = '[hosts.python]\ncommand = ["/opt/studio/python", "-q"]\n'
     (hostkernel.home / "hostkernel.toml").write_text(settings)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from hostkernel import Host, HostSettings, Installation, Launch, LaunchRequest, hookimpl
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from hostkernel.errors import LaunchError
     from hostkernel.host import Kernel
 
@@ -47,10 +49,10 @@ class OddHost(Host):
     settings_model = OddSettings
     settings: OddSettings
 
-    def find(self) -> Installation | None:
+    def find(self) -> Iterable[Installation]:
         if not self.settings.python:
-            return None
-        return Installation(Path(sys.executable), python=self.settings.python)
+            return ()
+        return (Installation(Path(sys.executable), python=self.settings.python),)
 
     def launch(self, request: LaunchRequest) -> Launch:
         script = (

@@ -69,29 +69,30 @@ def _record(host: type[Host], info: PluginInfo, settings: Settings) -> dict[str,
 def _found(host: type[Host], info: PluginInfo, settings: Settings) -> dict[str, Any]:
     """Where the application is, or why it is not to be found."""
     from hostkernel.errors import HostkernelError
+    from hostkernel.host.launching import to_start
     from hostkernel.plugins import FAILURES
 
-    found: dict[str, Any] = {}
+    copies: list[Installation] = []
+    problem = None
     try:
         adapter = host(settings.for_host(host))
         if adapter.settings.command:
             return {"command": list(adapter.settings.command)}
-        chosen = None
         try:
-            if chosen := adapter.find():
-                found = _installation(adapter, chosen)
+            copies.extend(adapter.find())
         except HostkernelError as error:
-            found = {"problem": str(error)}
-        others = [each for each in adapter.installations() if each != chosen]
-        return {**found, "others": [_installation(adapter, each) for each in others]}
+            problem = str(error)
+        chosen = to_start(copies)
+        others = [_facts(each) for each in copies if each is not chosen]
+        return {**(_facts(chosen) if chosen else {}), "others": others, "problem": problem}
     except HostkernelError as error:
-        return {"problem": str(error), **found}
+        return {"problem": str(error)}
     except FAILURES as error:
         return {"problem": str(info.blame_exception(error, f"{host.__qualname__}.find"))}
 
 
-def _installation(adapter: Host, found: Installation) -> dict[str, Any]:
-    known = adapter.examine(found)
+def _facts(found: Installation) -> dict[str, Any]:
+    known = found.examined()
     return {"path": str(known.path), "version": known.version, "python": known.python}
 
 

@@ -69,11 +69,10 @@ def install_extension(
     wheels: _Wheels = None,
 ) -> None:
     """Build the add-on that fits a Blender, install it there for you, and enable it."""
-    from hostkernel_blender.adapter import BlenderHost, BlenderSettings
-
+    from .find import choose
     from .install import install
 
-    found = BlenderHost(BlenderSettings(executable=executable)).find()
+    found = choose(executable, None)
     typer.echo(f"{install(found, wheels or _cache())} is installed in {found.path}")
 
 

@@ -1,6 +1,6 @@
 """Outside: find Blenders, choose the one that the settings mean, and tell its version.
 
-Only :func:`examine` starts a Blender.
+Only :meth:`Program.examined` starts a Blender.
 """
 
 from __future__ import annotations
@@ -10,17 +10,21 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from hostkernel.errors import HostNotFoundError
 from hostkernel.host import Installation
 
 from .places import bundled_python, bundled_version, on_path, python_version, usual
 
-__all__ = ["HOST", "NEWER", "choose", "environment", "examine", "installations", "is_too_old"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["HOST", "NEWER", "Program", "choose", "environment", "installations", "is_too_old"]
 
 HOST = "blender"
 NEWER = (
@@ -38,6 +42,29 @@ print("{_MARK} %d.%d.%d %d.%d" % (bpy.app.version[:3] + sys.version_info[:2]))
 """
 
 Named = Literal["bpy"] | Path | None
+
+
+class Program(Installation):
+    """Blender as a program."""
+
+    def examined(self) -> Installation:
+        """Start it, for half a second, to learn its version and the version of its Python."""
+        options = ("--background", "--factory-startup", "--python-expr")
+        try:
+            result = subprocess.run(
+                [self.path, *options, _ASK],
+                env=os.environ | environment(self.path),
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_SECONDS,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return self
+        match = re.search(rf"^{_MARK} (\S+) (\S+)$", result.stdout, re.MULTILINE)
+        return replace(self, version=match[1], python=match[2]) if match else self
 
 
 def choose(named: Named, version: str | None) -> Installation:
@@ -58,14 +85,33 @@ def choose(named: Named, version: str | None) -> Installation:
     if is_too_old(found.python):
         raise HostNotFoundError(HOST, f"{found.path}: {_too_old(found)}", NEWER)
     if version and not _is_version(found, version):
-        exact = examine(found).version or "unknown"
+        exact = found.examined().version or "unknown"
         reason = f"hosts.blender.version is {version}, but {found.path} is Blender {exact}"
         hint = "Leave out hosts.blender.version, or hosts.blender.executable to have it searched."
         raise HostNotFoundError(HOST, reason, hint)
     return found
 
 
-def installations(named: Named) -> list[Installation]:
+def installations(named: Named, version: str | None) -> Iterator[Installation]:
+    """Yield the Blender that the settings mean, then every other one, to be listed only.
+
+    Args:
+        named: as for :func:`choose`.
+        version: as for :func:`choose`.
+
+    Raises:
+        HostNotFoundError: no Blender fits, or its Python is too old; raised behind the others.
+    """
+    try:
+        chosen = choose(named, version)
+    except HostNotFoundError:
+        yield from (replace(each, listed_only=True) for each in _all(named))
+        raise
+    yield chosen
+    yield from (replace(each, listed_only=True) for each in _all(named) if each != chosen)
+
+
+def _all(named: Named) -> list[Installation]:
     """Every Blender there is: named, on PATH, in the usual places (newest first), the module."""
     newest_first = sorted(usual(), key=_numbers, reverse=True)
     paths = [*([named] if isinstance(named, Path) else []), *on_path(), *newest_first]
@@ -75,12 +121,12 @@ def installations(named: Named) -> list[Installation]:
 
 
 def _search(version: str | None) -> Installation:
-    found = installations(None)
+    found = _all(None)
     if not found:
         raise HostNotFoundError(HOST, "no Blender was found, nor the bpy module", _hint())
     fitting = [each for each in found if not version or _is_version(each, version)]
     if not fitting:
-        there = ", ".join(f"{examine(each).version} ({each.path})" for each in found)
+        there = ", ".join(f"{each.examined().version} ({each.path})" for each in found)
         hint = f"There is {there}. Set hosts.blender.version, or hosts.blender.executable."
         raise HostNotFoundError(HOST, f"no Blender {version} was found", hint)
     usable = [each for each in fitting if not is_too_old(each.python)]
@@ -116,30 +162,8 @@ def _module() -> Installation | None:
 def _installation(executable: Path) -> Installation:
     python = bundled_python(executable)
     if python is None:
-        return Installation(executable)
-    return Installation(executable, bundled_version(python), python_version(python))
-
-
-def examine(found: Installation) -> Installation:
-    """Start ``found``, for half a second, to add its version and the version of its Python."""
-    if found.path.is_dir():
-        return found
-    options = ("--background", "--factory-startup", "--python-expr")
-    try:
-        result = subprocess.run(
-            [found.path, *options, _ASK],
-            env=os.environ | environment(found.path),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_SECONDS,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return found
-    match = re.search(rf"^{_MARK} (\S+) (\S+)$", result.stdout, re.MULTILINE)
-    return Installation(found.path, *match.groups()) if match else found
+        return Program(executable)
+    return Program(executable, bundled_version(python), python_version(python))
 
 
 def environment(program: Path) -> dict[str, str]:
@@ -160,7 +184,7 @@ def environment(program: Path) -> dict[str, str]:
 def _is_version(found: Installation, wanted: str) -> bool:
     known = found.version
     if known is None or _begins(wanted, known):
-        known = examine(found).version
+        known = found.examined().version
     return known is not None and _begins(known, wanted)
 
 

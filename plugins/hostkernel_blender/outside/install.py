@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .find import environment, examine
+from .find import environment
 from .package import CLASSIC_MODULE, build_classic, build_extension
 from .wheels import BuildError, here
 
@@ -41,7 +41,7 @@ def install(blender: Installation, wheels: Path) -> str:
     Raises:
         BuildError: Blender's Python is too old, a wheel cannot be obtained, or Blender refused.
     """
-    found = examine(blender)
+    found = blender.examined()
     if found.version is None or found.python is None:
         message = f"{blender.path} did not say which version it is"
         raise BuildError(message)

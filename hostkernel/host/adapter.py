@@ -172,7 +172,21 @@ class Host:
         return ()
 
     def launch(self, request: LaunchRequest) -> Launch:
-        """Called outside: how to start the host so that it runs ``request.bootstrap``."""
+        """Called outside: how to start the host so that it runs ``request.bootstrap``.
+
+        By default the process that asks becomes the host.
+
+        Raises:
+            LaunchError: the host cannot be started in this way. Its ``hint`` is shown below its
+                ``reason``: what the user can do, such as the right command line.
+                :meth:`advise` is not called for this error.
+
+        Example::
+
+            if not request.args:
+                hint = "hostkernel run --host myapp DOCUMENT"
+                raise LaunchError(self.name, "no document was named", hint=hint)
+        """
         return Launch(in_process=True)
 
     def advise(self, error: LaunchError) -> str | None:

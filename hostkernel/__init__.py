@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         Installation,
         Launch,
         LaunchRequest,
+        PostLoop,
     )
     from .kernel import current, restart, serve, start, stop
     from .kernel.manager import HostKernelManager
@@ -83,6 +84,7 @@ __all__ = [
     "NotRunningError",
     "NotebookError",
     "PluginError",
+    "PostLoop",
     "RequestError",
     "ScriptError",
     "ScriptNotFoundError",
@@ -114,6 +116,7 @@ _HOMES = {
             "Installation",
             "Launch",
             "LaunchRequest",
+            "PostLoop",
         ),
         "host",
     ),

@@ -12,7 +12,7 @@ from .adapter import Host
 from .entry import guard, guarded
 from .launching import Finding, Installation, Launch, LaunchRequest
 from .libraries import install_advice, missing_libraries
-from .loop import ExceptHook, HostLoop, Kernel, Tick, Wakes
+from .loop import ExceptHook, HostLoop, Kernel, PostLoop, Tick, Wakes
 from .scripts import ScriptEnd, run_script, script_path
 from .settings import HostPaths, HostSettings
 
@@ -27,6 +27,7 @@ __all__ = [
     "Kernel",
     "Launch",
     "LaunchRequest",
+    "PostLoop",
     "ScriptEnd",
     "Tick",
     "Wakes",

@@ -36,8 +36,7 @@ class Host:
                 return "myapp" in sys.modules
 
             def loop(self):
-                from ._inside import MyLoop
-                return MyLoop()
+                return PostLoop(sys.modules["myapp"].call_on_main_thread)
     """
 
     name: ClassVar[str]

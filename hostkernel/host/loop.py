@@ -7,12 +7,16 @@ from enum import Enum, auto
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from hostkernel.errors import WrongThreadError
+
+from .entry import guarded
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .adapter import Host
 
-__all__ = ["ExceptHook", "HostLoop", "Kernel", "Tick", "Wakes"]
+__all__ = ["ExceptHook", "HostLoop", "Kernel", "PostLoop", "Tick", "Wakes"]
 
 Tick = Callable[[], float | None]
 """Run one slice of the kernel; the seconds until it wants the next, None for "when woken"."""
@@ -71,9 +75,10 @@ class Wakes(Enum):
 class HostLoop:
     """A host's main loop, as the kernel's pump sees it. Inside only.
 
-    Subclass it with about ten lines: keep ``tick`` in :meth:`start`, and make the host call
-    it on its main thread once for each :meth:`wake`. The core coalesces wakes, guards
-    against re-entry, and ``tick`` itself never raises.
+    A host that can be asked to call a function on its main thread uses :class:`PostLoop`. For
+    any other, subclass this: keep ``tick`` in :meth:`start`, and make the host call it on its
+    main thread once for each :meth:`wake`. The core coalesces wakes, guards against re-entry,
+    and ``tick`` itself raises nothing but WrongThreadError.
     """
 
     wakes: ClassVar[Wakes] = Wakes.BY_CALL
@@ -93,3 +98,40 @@ class HostLoop:
     def stop(self) -> None:
         """Called inside, on the main thread, once; never call ``tick`` again."""
         raise NotImplementedError
+
+
+class PostLoop(HostLoop):
+    """The loop of a host that can be asked to call a function on its main thread.
+
+    Args:
+        post: called inside, on any thread, with a function without arguments that the host is
+            to call once, soon, on its main thread. What is posted raises nothing but
+            WrongThreadError, returns None, and does nothing after :meth:`stop`.
+
+    Example::
+
+        def loop(self):
+            return PostLoop(sys.modules["myapp"].call_on_main_thread)
+    """
+
+    def __init__(self, post: Callable[[Callable[[], None]], object]) -> None:
+        self._post = post
+        self._tick: Tick | None = None
+        # Not the tick itself: a host may call again what returns a true value.
+        self._turn = guarded(self._take_turn, passes=(WrongThreadError,))
+
+    def start(self, tick: Tick) -> None:
+        """Called inside, on the main thread, once."""
+        self._tick = tick
+
+    def wake(self) -> None:
+        """Called inside, on any thread: post one call of ``tick``."""
+        self._post(self._turn)
+
+    def stop(self) -> None:
+        """Called inside, on the main thread, once: a call that is still posted does nothing."""
+        self._tick = None
+
+    def _take_turn(self) -> None:
+        if self._tick is not None:
+            self._tick()

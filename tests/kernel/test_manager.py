@@ -170,10 +170,10 @@ FAILURES = {
     "loop": "class Failing(LiveHost):\n    loop = fail",
     "on_exit": "class Failing(LiveHost):\n    on_exit = fail",
     "the loop's start": """
-class FailingLoop(QueueLoop):
+class FailingLoop(PostLoop):
     start = fail
 class Failing(LiveHost):
-    loop = lambda self: FailingLoop()
+    loop = lambda self: FailingLoop(post)
 """,
     "a folder that cannot be written": """
 import dataclasses, pathlib

@@ -124,25 +124,17 @@ tell(seen=seen, threads=[thread.name for thread in threading.enumerate()])
 
 # A host whose main loop is a queue, and its adapter.
 PUMPED = """
-from hostkernel import Host, HostLoop
+from hostkernel import Host, PostLoop
 from hostkernel.config.models import Settings
 from hostkernel.kernel.manager import HostKernelManager
 from hostkernel.plugins import Plugins
 
 posted = queue.SimpleQueue()
 
-class QueueLoop(HostLoop):
-    def start(self, tick):
-        self.tick = tick
-    def wake(self):
-        posted.put(self.tick)
-    def stop(self):
-        self.tick = lambda: None
-
 class QueueHost(Host):
     name = "queue"
     def loop(self):
-        return QueueLoop()
+        return PostLoop(posted.put)
 
 def turn(until, seconds=60):
     deadline = time.monotonic() + seconds
@@ -176,6 +168,41 @@ tell(seen=seen, modes=list(modes), threads=[thread.name for thread in threading.
     assert facts["seen"] == [SEEN] * 10
     assert facts["modes"] == ["pumped"]
     assert facts["threads"] == ["MainThread"]
+
+
+def test_a_host_that_cannot_be_woken(told: Callable[..., dict[str, Any]]) -> None:
+    facts = told(
+        CELLS
+        + PUMPED
+        + """
+from hostkernel.host import HostLoop, Wakes
+
+class PolledLoop(HostLoop):
+    wakes = Wakes.NEVER
+    def start(self, tick):
+        self.tick = tick
+    def stop(self):
+        self.tick = None
+
+class PolledHost(QueueHost):
+    def loop(self):
+        return loop
+
+loop = PolledLoop()
+manager = HostKernelManager(PolledHost(Host.settings_model()), Settings(), Plugins.load())
+manager.start()
+client = begin(manager, *CELLS)
+longest = 0.0
+while client.poll() is None:
+    longest = max(longest, loop.tick() or 0.0)
+    time.sleep(0.005)
+manager.stop()
+tell(seen=finish(client), longest=longest, tick=loop.tick)
+"""
+    )
+    assert facts["seen"] == SEEN
+    assert facts["longest"] > 0
+    assert facts["tick"] is None
 
 
 def test_an_awaiting_cell_leaves_the_main_loop_to_the_host(

@@ -74,9 +74,9 @@ def test_every_hook_has_a_snippet():
 # The tutorial
 
 
-def test_thirty_lines_are_thirty_lines():
+def test_twenty_lines_are_twenty_lines():
     code = [line for line in FILES["tinyapp_hostkernel.py"].splitlines() if line.strip()]
-    assert len(code) - 1 <= 30
+    assert len(code) - 1 <= 20
 
 
 class TutorialRun(Run):

@@ -17,7 +17,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from hostkernel.config.models import Settings
-from hostkernel.host import Host, HostLoop, Wakes
+from hostkernel.host import Host, HostLoop, PostLoop, Wakes
 from hostkernel.kernel.manager import HostKernelManager
 from hostkernel.plugins import Plugins
 
@@ -32,36 +32,33 @@ counts = {"turns": 0, "cut short": 0}
 tests = socket.socket(socket.AF_UNIX)
 tests.connect(SOCKET)
 answers = tests.makefile("w")
-posting = posted.put
+posting: Callable[[Callable[[], object] | None], object] = posted.put
 
 
-class QueueLoop(HostLoop):
-    """Calls come through a queue."""
-
-    def start(self, tick: Callable[[], float | None]) -> None:
-        self.tick = tick
-
-    def wake(self) -> None:
-        posted.put(self.tick)
-
-    def stop(self) -> None:
-        self.tick = lambda: None
+def post(function: Callable[[], object] | None) -> None:
+    """Have the main loop call a function, or end; from any thread."""
+    posting(function)
 
 
-class SleepyLoop(QueueLoop):
+class SleepyLoop(PostLoop):
     """The main thread sleeps in C between turns, and only a signal ends that early."""
 
     wakes = Wakes.BY_SIGNAL
 
 
-LOOPS = {"pumped": QueueLoop, "sleepy": SleepyLoop}
+LOOPS = {
+    "pumped": PostLoop,
+    "sleepy": SleepyLoop,
+    "invokeMethod": PostLoop,
+    "singleShot": PostLoop,
+}
 
 
 class LiveHost(Host):
     name = "live"
 
     def loop(self) -> HostLoop | None:
-        return LOOPS[MODE]() if MODE in LOOPS else None
+        return LOOPS[MODE](post) if MODE in LOOPS else None
 
     def quit(self) -> None:
         quits.append(threading.current_thread().name)
@@ -112,9 +109,9 @@ def listen() -> None:
     """Take the tests' orders until they hang up."""
     for line in tests.makefile():
         order = json.loads(line)
-        put = posting if order["where"] == "main" else beside.put
+        put = post if order["where"] == "main" else beside.put
         put(job(order["number"], order["code"]))
-    posting(None)
+    post(None)
     beside.put(None)
 
 
@@ -151,6 +148,32 @@ async def work_in_asyncio() -> None:
         await asyncio.sleep(0.01)
 
 
+def work_in_qt() -> None:
+    global posting
+    from PySide6.QtCore import QCoreApplication, QMetaObject, QObject, Qt, QTimer, Slot
+
+    class Receiver(QObject):
+        @Slot()
+        def receive(self) -> None:
+            function = posted.get()
+            assert function is not None
+            function()
+
+    app = QCoreApplication([])
+    receiver = Receiver()
+
+    def invoke(function: Callable[[], object] | None) -> None:
+        posted.put(function or app.quit)
+        QMetaObject.invokeMethod(receiver, "receive", Qt.ConnectionType.QueuedConnection)
+
+    def single_shot(function: Callable[[], object] | None) -> None:
+        QTimer.singleShot(0, receiver, function or app.quit)
+
+    posting = invoke if MODE == "invokeMethod" else single_shot
+    start_threads()
+    app.exec()
+
+
 def start_threads() -> None:
     threading.Thread(target=work_through, args=(beside,), name="beside", daemon=True).start()
     threading.Thread(target=listen, name="listen", daemon=True).start()
@@ -159,6 +182,9 @@ def start_threads() -> None:
 def main() -> None:
     if MODE == "shared":
         asyncio.run(work_in_asyncio())
+        return
+    if MODE in {"invokeMethod", "singleShot"}:
+        work_in_qt()
         return
     start_threads()
     if MODE == "sleepy":

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from hostkernel.config.models import Settings
     from hostkernel.connection import ConnectionInfo
-    from hostkernel.host import Host, HostLoop, HostPaths
+    from hostkernel.host import Host, HostLoop
     from hostkernel.plugins import Plugins
 
 __all__ = ["HostKernelManager", "StopReport"]
@@ -268,9 +268,7 @@ class HostKernelManager:
         settings = self.settings.connection
         if self._given_file is not None:
             return Endpoint.given(self._given_file, settings)
-        redirected: HostPaths | None = self.plugins.first("hostkernel_paths", host=self.host)
-        paths = redirected or self.host.paths()
-        return Endpoint.fresh(paths.runtime, self._id, settings)
+        return Endpoint.fresh(self.plugins.paths(self.host).runtime, self._id, settings)
 
     def _bring_up(self, driver: Driver, endpoint: Endpoint) -> None:
         self._embedding = Embedding(

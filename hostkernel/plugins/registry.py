@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from hostkernel.host import Host
+    from hostkernel.host import Host, HostPaths
 
 __all__ = ["Plugins"]
 
@@ -206,6 +206,11 @@ class Plugins:
             info = next(info for info in self.loaded if host.name in info.hosts)
             self._record(info.blame_exception(error, f"{host.__qualname__}.detect"))
             return False
+
+    def paths(self, host: Host) -> HostPaths:
+        """The folders of ``host``: those that a plugin redirects it to, else the adapter's own."""
+        redirected: HostPaths | None = self.first("hostkernel_paths", host=host)
+        return redirected or host.paths()
 
     # Hooks
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from plugins.conftest import KERNEL
 
 from hostkernel import hookspecs
-from hostkernel.host import HostLoop, HostPaths
+from hostkernel.host import Host, HostLoop, HostPaths, HostSettings
 from hostkernel.plugins import Plugins
 
 if TYPE_CHECKING:
@@ -177,6 +178,12 @@ def test_nobody_answers(site):
     plugins, _ = _load()
     assert plugins.first("hostkernel_paths", host=None) is None
     assert plugins.collect("hostkernel_extensions", host=None) == []
+
+
+def test_folders_are_a_plugins_or_the_adapters_own(healthy):
+    host = Host(HostSettings())
+    assert Plugins.load().paths(host) == HostPaths(*map(Path, "rcal"))
+    assert Plugins.load(disable=["healthy"]).paths(host) == host.paths()
 
 
 def test_local_plugins_answer_before_installed_ones(healthy, tmp_path):

@@ -30,6 +30,7 @@ LAYERS = (
     ("host", "connection", "config.models"),
     ("hookspecs", "registry"),
     ("config", "plugins"),
+    ("loading",),
     ("kernel", "launch", "jupyter", "doctor"),
     ("cli", "testing"),
 )
@@ -117,6 +118,7 @@ def test_the_layering_test_can_fail():
     assert _breaks_layers("hostkernel.host", "hostkernel.config")
     assert _breaks_layers("hostkernel.launch.bootstrap", "hostkernel.kernel.ipython.app")
     assert _breaks_layers("hostkernel.plugins.registry", "hostkernel")
+    assert _breaks_layers("hostkernel.plugins.registry", "hostkernel.loading")
     source = "def f():\n    from ..kernel import manager\n    from . import child\n"
     found = imports(ast.parse(source), "hostkernel.launch.starter", is_package=False)
     assert list(found) == ["hostkernel.kernel.manager", "hostkernel.launch.child"]

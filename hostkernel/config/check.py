@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from .layer import Layer, Merged, RawTable
     from .positions import KeyPath
-    from .tables import Tables
+    from .tables import Raw, Tables
     from .tree import Hosts
 
 __all__ = ["check", "merge_tables"]
@@ -34,15 +34,15 @@ __all__ = ["check", "merge_tables"]
 _Model = TypeVar("_Model", bound="BaseModel")
 
 
-def merge_tables(tables: Tables, hosts: Hosts) -> tuple[Merged, Sequence[Problem]]:
-    """Merge all layers; also return the problems of variables and of values in a table's place."""
+def merge_tables(tables: Tables, hosts: Hosts) -> Merged:
+    """Merge all layers, without unreadable variables and values in a table's place."""
     tree = settings_tree(hosts)
     variables, problems = environment_layers(tables.variables, hosts, tables.cwd)
     layers = []
     for layer in (*tables.files, *variables, *tables.options):
         table = _without_misshapen(layer.table, (), tree, layer, problems)
         layers.append(with_absolute_paths(replace(layer, table=table), tree))
-    return merge(layers), problems
+    return merge(layers, problems)
 
 
 def _without_misshapen(
@@ -61,18 +61,17 @@ def _without_misshapen(
     return kept
 
 
-def check(tables: Tables, hosts: Hosts, broken: Sequence[PluginError]) -> Settings:
-    """Return the validated settings, for :meth:`Tables.validate`.
+def check(raw: Raw, broken: Sequence[PluginError]) -> Settings:
+    """Return the validated settings, for :meth:`Raw.validate`.
 
     Raises:
         ConfigError: holds every problem of every place.
 
     """
-    merged, problems = merge_tables(tables, hosts)
-    checker = _Check(merged, hosts, absent_are_wrong=not broken)
+    checker = _Check(raw.merged, raw.hosts, absent_are_wrong=not broken)
     settings = checker.settings()
-    if found := [*tables.problems, *problems, *checker.problems]:
-        raise ConfigError(_in_order(found, tables))
+    if found := [*raw.tables.problems, *raw.merged.problems, *checker.problems]:
+        raise ConfigError(_in_order(found, raw.tables))
     return settings
 
 

@@ -69,10 +69,18 @@ class Layer:
 
 @dataclass(frozen=True)
 class Merged:
-    """Several layers in one: tables are merged, all other values are replaced."""
+    """Several layers in one: tables are merged, all other values are replaced.
+
+    Attributes:
+        table: the values, as TOML knows them.
+        owners: the layer that set each key.
+        problems: what was left out.
+
+    """
 
     table: RawTable
     owners: Mapping[KeyPath, Layer]
+    problems: Sequence[Problem] = ()
 
     def owner(self, path: KeyPath) -> Layer | None:
         """The layer that set ``path``, or the nearest table around it."""
@@ -82,13 +90,13 @@ class Merged:
         return None
 
 
-def merge(layers: Iterable[Layer]) -> Merged:
-    """Merge ``layers``, the weakest first."""
+def merge(layers: Iterable[Layer], problems: Sequence[Problem] = ()) -> Merged:
+    """Merge ``layers``, the weakest first; ``problems`` are what was left out of them."""
     table: RawTable = {}
     owners: dict[KeyPath, Layer] = {}
     for layer in layers:
         _merge_into(table, layer.table, (), layer, owners)
-    return Merged(table, owners)
+    return Merged(table, owners, problems)
 
 
 def _merge_into(

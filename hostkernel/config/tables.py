@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,18 +18,15 @@ if TYPE_CHECKING:
     from hostkernel.errors import PluginError, Problem
 
     from .files import Place
-    from .layer import Layer
+    from .layer import Layer, Merged
     from .tree import Hosts
 
-__all__ = ["Tables", "gather", "load_dump"]
+__all__ = ["Raw", "Tables", "gather", "load_dump"]
 
 
 @dataclass(frozen=True)
 class Tables:
-    """Settings as they were written, not validated yet.
-
-    Relative paths and environment variables of ``[hosts.NAME]`` cannot be read without the
-    types of that host's plugin, so the methods take the known hosts.
+    """The settings of each place as they were written, the places not merged yet.
 
     Attributes:
         files: the layers of files, the weakest first.
@@ -50,25 +48,67 @@ class Tables:
     def plugin_settings(self) -> PluginSettings:
         """``[plugins]`` alone, to load local plugins before hosts are known.
 
-        If the table is wrong, return the defaults; :meth:`validate` says why.
+        If the table is wrong, return the defaults; :meth:`Raw.validate` says why.
         """
-        if self._is_empty:
+        tables = self._only("plugins")
+        if tables.is_empty:
             return PluginSettings()
         from pydantic import ValidationError
 
         from .check import merge_tables
 
-        merged, _ = merge_tables(self, {})
         try:
-            return PluginSettings.model_validate(merged.table.get("plugins", {}))
+            return PluginSettings.model_validate(merge_tables(tables, {}).table.get("plugins", {}))
         except ValidationError:
             return PluginSettings()
 
-    def validate(self, hosts: Hosts, broken: Sequence[PluginError] = ()) -> Settings:
-        """The settings, with ``[hosts.NAME]`` typed by each of ``hosts``.
+    def merge(self, hosts: Hosts) -> Raw:
+        """Merge all places, when the result is first asked for.
+
+        Relative paths and environment variables of ``[hosts.NAME]`` cannot be read without the
+        types of that host's plugin, so ``hosts`` are the known adapters.
+        """
+        return Raw(self, hosts)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no setting is given: the usual case, which must not import what others need."""
+        return not (self.files or self.variables or self.options)
+
+    def _only(self, table: str) -> Tables:
+        """The settings of one top-level table alone."""
+        prefix = f"{PREFIX}{table}".upper()
+        variables = {
+            name: value for name, value in self.variables.items() if name.upper().startswith(prefix)
+        }
+        files, options = _cut(self.files, table), _cut(self.options, table)
+        return replace(self, files=files, variables=variables, options=options)
+
+
+class Raw:
+    """The settings of all places, merged at most once and not validated yet.
+
+    Attributes:
+        tables: the settings of each place.
+        hosts: the adapters there are.
+
+    """
+
+    def __init__(self, tables: Tables, hosts: Hosts) -> None:
+        self.tables = tables
+        self.hosts = hosts
+
+    @cached_property
+    def merged(self) -> Merged:
+        """The values with absolute paths, and the layer that set each."""
+        from .check import merge_tables
+
+        return merge_tables(self.tables, self.hosts)
+
+    def validate(self, broken: Sequence[PluginError] = ()) -> Settings:
+        """The settings, with ``[hosts.NAME]`` typed by each of :attr:`hosts`.
 
         Args:
-            hosts: the adapters there are.
             broken: the plugins that could not be loaded. They may provide an unknown host, so it
                 is then not a problem here: looking the host up blames the plugin.
 
@@ -76,28 +116,26 @@ class Tables:
             ConfigError: holds every problem of every place.
 
         """
-        if self._is_empty and not self.problems:
+        if self.tables.is_empty and not self.tables.problems:
             return Settings()
         from .check import check
 
-        return check(self, hosts, broken)
+        return check(self, broken)
 
-    def origins(self, hosts: Hosts) -> Mapping[str, str]:
+    def origins(self) -> Mapping[str, str]:
         """Where each setting's value comes from, by dotted key.
 
         That is ``FILE:LINE``, ``--set``, ``--host``, a variable's name, or ``default``.
         """
-        from .check import merge_tables
         from .tree import dotted, settings_tree
 
-        merged, _ = merge_tables(self, hosts)
         origins = {}
-        for setting in settings_tree(hosts).settings():
-            owner = merged.owners.get(setting.key)
+        for setting in settings_tree(self.hosts).settings():
+            owner = self.merged.owners.get(setting.key)
             origins[dotted(setting.key)] = owner.origin(setting.key) if owner else "default"
         return origins
 
-    def dump(self, hosts: Hosts, host: str) -> str:
+    def dump(self, host: str) -> str:
         """Called outside: what the inside of ``host`` needs, as TOML for :func:`load_dump`.
 
         The merged tables before validation, with absolute paths and ``host`` as the host to
@@ -105,17 +143,10 @@ class Tables:
         """
         import tomli_w
 
-        from .check import merge_tables
-
-        merged, _ = merge_tables(self, hosts)
-        tables = merged.table.get("hosts", {})
+        table = self.merged.table
+        tables = table.get("hosts", {})
         chosen = {"hosts": {host: tables[host]} if host in tables else {}, "host": host}
-        return tomli_w.dumps({**merged.table, **chosen})
-
-    @property
-    def _is_empty(self) -> bool:
-        """Whether no setting is given: the usual case, which must not import what others need."""
-        return not (self.files or self.variables or self.options)
+        return tomli_w.dumps({**table, **chosen})
 
 
 def gather(
@@ -159,7 +190,7 @@ def gather(
 
 
 def load_dump(text: str, source: str) -> Tables:
-    """Called inside: read the result of :meth:`Tables.dump`; ``source`` names it in errors.
+    """Called inside: read the result of :meth:`Raw.dump`; ``source`` names it in errors.
 
     Raises:
         ConfigError: ``text`` is not TOML.
@@ -168,6 +199,14 @@ def load_dump(text: str, source: str) -> Tables:
 
     layer = parse(text, source, None)
     return Tables(cwd=Path.cwd(), files=[layer] if layer else [])
+
+
+def _cut(layers: Sequence[Layer], table: str) -> Sequence[Layer]:
+    return [
+        replace(layer, table={table: layer.table[table]})
+        for layer in layers
+        if table in layer.table
+    ]
 
 
 def _options(

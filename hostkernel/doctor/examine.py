@@ -54,12 +54,12 @@ def examine(host: str | None = None) -> Iterator[Checked]:
     yield _checked("plugins", outside.plugin_names, outside.plugin_findings())
     for each in outside.examined():
         yield _checked(f"host {each.name}", each.subject, each.findings())
-    connection, paths = outside.settings.connection, outside.paths
+    connection, paths = outside.loaded.settings.connection, outside.paths
     yield _checked("ports", places.address(connection), places.ports(connection))
     yield _checked("runtime folder", str(paths.runtime), places.runtime(paths.runtime))
     yield _checked("other folders", f"{paths.log}, {paths.cache}", places.others(paths))
     yield _checked("kernels", "their connection files", places.kernels_and_files(paths.runtime))
-    yield _checked("kernelspecs", "hostkernel's", jupyter.kernelspecs(outside.plugins.hosts))
+    yield _checked("kernelspecs", "hostkernel's", jupyter.kernelspecs(outside.loaded.plugins.hosts))
     yield _checked("jupyter", jupyter.program() or "none on PATH", jupyter.on_path())
 
 

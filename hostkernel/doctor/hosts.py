@@ -7,13 +7,15 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from hostkernel.config import Settings, Tables, gather
+from hostkernel import loading
+from hostkernel.config import Settings, gather
 from hostkernel.errors import ConfigError, HostkernelError, HostNotFoundError, PluginError
 from hostkernel.host import Finding, Host, HostSettings
 from hostkernel.host.launching import to_start
 from hostkernel.launch.bootstrap import OLDEST
 from hostkernel.launch.packages import interpreter_for, known_python
-from hostkernel.plugins import FAILURES, Plugins
+from hostkernel.loading import Loaded
+from hostkernel.plugins import FAILURES
 
 from .environment import pip_install
 
@@ -27,13 +29,11 @@ __all__ = ["Outside", "read"]
 
 def read(host: str | None) -> Outside:
     """Read the settings and load the plugins, even if some of them are wrong."""
-    tables = gather(host=host)
-    wanted = tables.plugin_settings()
-    plugins = Plugins.load(wanted.paths, wanted.disable, lambda _: None)
+    unchecked = loading.read(gather(host=host), lambda _: None)
     try:
-        return Outside(host, tables, plugins, tables.validate(plugins.hosts, plugins.problems))
+        return Outside(host, unchecked.check())
     except ConfigError as error:
-        return Outside(host, tables, plugins, Settings(), error)
+        return Outside(host, Loaded(unchecked.raw, unchecked.plugins, Settings()), error)
 
 
 class Outside:
@@ -41,30 +41,24 @@ class Outside:
 
     Args:
         named: what ``--host`` says.
-        tables: the settings as they were written.
-        plugins: those that could be loaded, and what was wrong with the others.
-        settings: the validated settings; the defaults if they are wrong.
+        loaded: the settings, all defaults if they are wrong, and the plugins.
         wrong: what is wrong with the settings.
     """
 
     def __init__(
         self,
         named: str | None,
-        tables: Tables,
-        plugins: Plugins,
-        settings: Settings,
+        loaded: Loaded,
         wrong: ConfigError | None = None,
     ) -> None:
         self._named = named
-        self._tables = tables
-        self.plugins = plugins
-        self.settings = settings
+        self.loaded = loaded
         self._wrong = wrong
 
     @property
     def where(self) -> str:
         """The files with settings."""
-        used = [str(place.path) for place in self._tables.places if place.state == "used"]
+        used = [str(place.path) for place in self.loaded.raw.tables.places if place.state == "used"]
         return ", ".join(used) or "no files, only defaults"
 
     def setting_findings(self) -> Iterator[Finding]:
@@ -75,11 +69,11 @@ class Outside:
     @property
     def plugin_names(self) -> str:
         """The plugins' names, comma-separated."""
-        return ", ".join(str(info) for info in self.plugins.loaded)
+        return ", ".join(str(info) for info in self.loaded.plugins.loaded)
 
     def plugin_findings(self) -> Iterator[Finding]:
         """The plugins that cannot be loaded; everything else works without them."""
-        for problem in self.plugins.problems:
+        for problem in self.loaded.plugins.problems:
             fix = f"take {problem.plugin} out of plugins.paths: hostkernel config show --origin"
             if problem.distribution:
                 without = f"hostkernel run --set 'plugins.disable=[\"{problem.plugin}\"]'"
@@ -89,24 +83,24 @@ class Outside:
     @property
     def paths(self) -> HostPaths:
         """The folders of the host that would start."""
-        kind = self.plugins.hosts.get(self._chosen() or "")
-        if kind is None:
+        name = self._chosen()
+        if name not in self.loaded.plugins.hosts:
             return Host(HostSettings()).paths()
-        host = kind(self.settings.for_host(kind))
-        redirected: HostPaths | None = self.plugins.first("hostkernel_paths", host=host)
-        return redirected or host.paths()
+        return self.loaded.plugins.paths(self.loaded.host(name))
 
     def examined(self) -> Iterator[_Examined]:
         """The hosts to look at, the one that would start first."""
         first = self._chosen()
         if first is not None:
             yield _Examined(first, self, would_start=True)
-        for name in sorted(self.plugins.hosts.keys() - {first}) if self._named is None else ():
+        others = self.loaded.plugins.hosts.keys() - {first} if self._named is None else ()
+        for name in sorted(others):
             yield _Examined(name, self, would_start=False)
 
     def _chosen(self) -> str | None:
-        fallbacks = [name for name, host in self.plugins.hosts.items() if host.fallback]
-        return self._named or self.settings.host or next(iter(fallbacks), None)
+        hosts = self.loaded.plugins.hosts.items()
+        fallbacks = [name for name, host in hosts if host.fallback]
+        return self._named or self.loaded.settings.host or next(iter(fallbacks), None)
 
 
 class _Examined:
@@ -134,10 +128,8 @@ class _Examined:
             yield finding if self._would_start else replace(finding, prevents=False)
 
     def _find(self) -> Host | None:
-        plugins = self._outside.plugins
         try:
-            kind = plugins.host_class(self.name)
-            adapter = kind(self._outside.settings.for_host(kind))
+            adapter = self._outside.loaded.host(self.name)
             if not (command := adapter.settings.command):
                 self._found = to_start(adapter.find())
             elif shutil.which(command[0]) is None:
@@ -156,7 +148,7 @@ class _Examined:
         return None
 
     def _blame(self, error: BaseException, method: str) -> None:
-        infos = self._outside.plugins.loaded
+        infos = self._outside.loaded.plugins.loaded
         info = next(info for info in infos if self.name in info.hosts)
         blamed: PluginError = info.blame_exception(error, f"{self.name}.{method}")
         self._trouble.append(Finding(str(blamed), "hostkernel plugins", prevents=True))

@@ -82,16 +82,11 @@ def _running(action: str) -> HostKernelManager:
 
 
 def _manager(name: str | None, config: Path | None, overrides: Sequence[str]) -> HostKernelManager:
-    from hostkernel.config import gather
-    from hostkernel.plugins import Plugins
+    from hostkernel.loading import load
 
     from .manager import HostKernelManager
 
-    tables = gather(overrides, host=name, config=config, search_project=False)
-    chosen = tables.plugin_settings()
-    plugins = Plugins.load(chosen.paths, chosen.disable)
-    settings = tables.validate(plugins.hosts, plugins.problems)
-    adapter = plugins.host_class(name) if name else plugins.detect()
-    assumed = not name and bool(vars(adapter).get("fallback"))
-    host = adapter(settings.for_host(adapter))
-    return HostKernelManager(host, settings, plugins, assumed=assumed)
+    loaded = load(overrides, host=name, config=config, search_project=False)
+    host = loaded.host(name)
+    assumed = not name and bool(vars(type(host)).get("fallback"))
+    return HostKernelManager(host, loaded.settings, loaded.plugins, assumed=assumed)

@@ -20,10 +20,9 @@ import types
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, NamedTuple, Optional
 
 if TYPE_CHECKING:
-    from hostkernel.config.models import Settings
     from hostkernel.host import Host, Kernel
     from hostkernel.kernel.manager import HostKernelManager
-    from hostkernel.plugins import Plugins
+    from hostkernel.loading import Loaded
 
 __all__ = [
     "OLDEST",
@@ -217,22 +216,17 @@ def _follow(orders: Dict[str, Any], report: Report) -> int:
 def _start(orders: Dict[str, Any], report: Report, when_up: Callable[[], None]) -> int:
     report.step("importing hostkernel")
     from hostkernel.config import load_dump
-    from hostkernel.plugins import Plugins
+    from hostkernel.loading import read
 
     report.step("loading plugins")
     tables = load_dump(orders["settings"], "the settings that hostkernel run passed")
-    wanted = tables.plugin_settings()
-    plugins = Plugins.load(wanted.paths, wanted.disable)
-    settings = tables.validate(plugins.hosts, plugins.problems)
-    host_class = plugins.host_class(orders["host"])
-    host = host_class(settings.for_host(host_class))
-    return bring_up(host, settings, plugins, orders, report, when_up)
+    loaded = read(tables).check()
+    return bring_up(loaded.host(orders["host"]), loaded, orders, report, when_up)
 
 
 def bring_up(
     host: "Host",
-    settings: "Settings",
-    plugins: "Plugins",
+    loaded: "Loaded",
     orders: Dict[str, Any],
     report: Report,
     when_up: Callable[[], None] = lambda: None,
@@ -241,8 +235,7 @@ def bring_up(
 
     Args:
         host: the adapter.
-        settings: validated with the plugins of this process.
-        plugins: the plugins loaded in this process.
+        loaded: the settings and the plugins of this process.
         orders: ``kernel_id``, ``args``, ``owns_process``, ``windowed``, and optionally
             ``connection_file`` and ``parent``.
         report: records the steps, and when the kernel is up.
@@ -260,17 +253,18 @@ def bring_up(
             when_up()
             report.ready(kernel.id, str(kernel.connection_file))
 
-    plugins.register("bootstrap", _announcer(up))
+    loaded.plugins.register("bootstrap", _announcer(up))
     file = orders.get("connection_file")
     manager = HostKernelManager(
         host,
-        settings,
-        plugins,
+        loaded.settings,
+        loaded.plugins,
         kernel_id=orders["kernel_id"],
         connection_file=pathlib.Path(file) if file else None,
     )
     if "parent" in orders:
-        plugins.register("guardian", _guardian(manager, orders["parent"], orders["windowed"]))
+        guardian = _guardian(manager, orders["parent"], orders["windowed"])
+        loaded.plugins.register("guardian", guardian)
     if orders["owns_process"]:
         manager.stop_on_signals()
         _stop_on_hangup(manager)

@@ -28,7 +28,7 @@ class Orders:
 
     Attributes:
         host: the adapter's name.
-        settings: from :meth:`hostkernel.config.Tables.dump`; empty in this process.
+        settings: from :meth:`hostkernel.config.Raw.dump`; empty in this process.
         kernel_id: the id for the kernel.
         args: the user's own arguments.
         connection_file: the launcher's file, from ``-f``.

@@ -8,19 +8,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hostkernel import config
+from hostkernel.config import gather
 from hostkernel.connection import ConnectionInfo
 from hostkernel.errors import ConnectionFileError, HostkernelError, LaunchError
 from hostkernel.host import Launch, LaunchRequest
 from hostkernel.host.launching import to_start
-from hostkernel.plugins import FAILURES, Plugins
+from hostkernel.loading import Loaded, read
+from hostkernel.plugins import FAILURES
 from hostkernel.registry import owner_is_gone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from hostkernel.config import Settings, Tables
     from hostkernel.host import Host, HostPaths
+    from hostkernel.plugins import Plugins
 
     from .orders import Orders
 
@@ -35,22 +36,17 @@ class Prepared:
 
     Attributes:
         host: the adapter, with its settings.
-        settings: the validated settings.
-        tables: the settings as they were written, for the inside to validate again.
-        plugins: the plugins of the outside.
+        loaded: the settings and the plugins of the outside.
 
     """
 
     host: Host
-    settings: Settings
-    tables: Tables
-    plugins: Plugins
+    loaded: Loaded
 
     @property
     def paths(self) -> HostPaths:
         """Where the host's files live."""
-        found: HostPaths | None = self.plugins.first("hostkernel_paths", host=self.host)
-        return found or self.host.paths()
+        return self.loaded.plugins.paths(self.host)
 
     def launch(self, args: tuple[str, ...], *, detach: bool = False) -> tuple[Launch, bool]:
         """Return how to start the host, and whether its process is for hostkernel only.
@@ -66,9 +62,9 @@ class Prepared:
 
         """
         host, command = self.host, self.host.settings.command
-        with _blaming(self.plugins, type(host), "find"):
+        with _blaming(self.loaded.plugins, type(host), "find"):
             installation = None if command else to_start(host.find())
-        with _blaming(self.plugins, type(host), "launch"):
+        with _blaming(self.loaded.plugins, type(host), "launch"):
             launch = host.launch(LaunchRequest(_BOOTSTRAP, args, installation))
             if not isinstance(launch, Launch) or not (launch.argv or launch.in_process):
                 message = f"returned {launch!r}; it should return a Launch that starts something"
@@ -101,7 +97,7 @@ class Prepared:
         if python == Orders.python:
             return replace(orders, python=python, sites=())
         cache = self.paths.cache / "packages"
-        sites = packages_for(self.host, python, self.plugins.loaded, cache, tell)
+        sites = packages_for(self.host, python, self.loaded.plugins.loaded, cache, tell)
         return replace(orders, python=python, sites=sites)
 
     def complete(self, error: LaunchError) -> None:
@@ -112,7 +108,7 @@ class Prepared:
 
         """
         if error.hint is None:
-            with _blaming(self.plugins, type(self.host), "advise"):
+            with _blaming(self.loaded.plugins, type(self.host), "advise"):
                 error.hint = self.host.advise(error)
 
     def log_file(self, kernel_id: str) -> Path:
@@ -133,7 +129,7 @@ class Prepared:
 
     def dump(self) -> str:
         """The settings as text, for the inside."""
-        return self.tables.dump(self.plugins.hosts, self.host.name)
+        return self.loaded.raw.dump(self.host.name)
 
 
 def prepare(
@@ -152,16 +148,15 @@ def prepare(
         PluginError: the host's plugin is broken.
 
     """
-    tables = config.gather(overrides, host=host, config=config_file)
-    wanted = tables.plugin_settings()
-    plugins = Plugins.load(wanted.paths, wanted.disable)
+    unchecked = read(gather(overrides, host=host, config=config_file))
+    plugins = unchecked.plugins
     if host is not None:
         plugins.host_class(host)  # explains a missing host better than the settings do
-    settings = tables.validate(plugins.hosts, plugins.problems)
-    host_class = plugins.host_class(settings.host) if settings.host else plugins.detect()
+    loaded = unchecked.check()
+    name = loaded.settings.host
+    host_class = plugins.host_class(name) if name else plugins.detect()
     with _blaming(plugins, host_class, "__init__"):
-        adapter = host_class(settings.for_host(host_class))
-    return Prepared(adapter, settings, tables, plugins)
+        return Prepared(loaded.host(host_class.name), loaded)
 
 
 @contextmanager

@@ -116,7 +116,7 @@ def start_with_its_python(
             orders,
             signals,
             runtime=prepared.paths.runtime,
-            timeout=prepared.settings.kernel.start_timeout,
+            timeout=prepared.loaded.settings.kernel.start_timeout,
             log=log,
             on_step=on_step,
             around_output=around_output,

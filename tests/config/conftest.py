@@ -128,7 +128,7 @@ def problems(hosts: dict[str, type[Host]]) -> Callable[..., list[Problem]]:
 
     def problems(tables: Tables | None = None) -> list[Problem]:
         with pytest.raises(ConfigError) as caught:
-            (tables or gather()).validate(hosts)
+            (tables or gather()).merge(hosts).validate()
         return list(caught.value.problems)
 
     return problems

@@ -26,7 +26,7 @@ LEVEL = '[kernel]\nlog_level = "{}"\n'
 
 
 def level() -> str:
-    return gather().validate({}).kernel.log_level
+    return gather().merge({}).validate().kernel.log_level
 
 
 def test_the_nearest_project_file_is_used(
@@ -46,7 +46,7 @@ def test_pyproject_counts_only_with_a_table_for_us(write: Write, project: Path) 
     assert level() == "error"
     pyproject.write_text(f"[tool.hostkernel.kernel]\nlog_level = 'info'\n[tool.x]\n{'a = 1'}\n")
     assert level() == "info"
-    assert gather().origins({})["kernel.log_level"] == f"{project}/pyproject.toml:2"
+    assert gather().merge({}).origins()["kernel.log_level"] == f"{project}/pyproject.toml:2"
     write("home/project/hostkernel.toml", LEVEL.format("debug"))
     assert level() == "debug"
 
@@ -61,7 +61,7 @@ def test_a_strange_or_broken_pyproject_without_our_name_is_none_of_our_business(
 def test_the_search_ends_at_home(write: Write, machine: Path) -> None:
     write("hostkernel.toml", LEVEL.format("error"))
     assert level() == "warning"
-    assert gather(cwd=machine).validate({}).kernel.log_level == "error"
+    assert gather(cwd=machine).merge({}).validate().kernel.log_level == "error"
 
 
 def test_the_search_ends_at_a_file_system_boundary() -> None:
@@ -78,10 +78,10 @@ def test_the_search_ends_at_a_file_system_boundary() -> None:
 def test_no_search_where_the_caller_wants_none(write: Write) -> None:
     file = write("home/project/hostkernel.toml", LEVEL.format("error"))
     tables = gather(search_project=False)
-    assert tables.validate({}).kernel.log_level == "warning"
+    assert tables.merge({}).validate().kernel.log_level == "warning"
     assert "project" not in {place.kind for place in tables.places}
     named = gather(search_project=False, config=file)
-    assert named.validate({}).kernel.log_level == "error"
+    assert named.merge({}).validate().kernel.log_level == "error"
 
 
 def test_a_named_file_replaces_the_project_file_only(
@@ -91,10 +91,10 @@ def test_a_named_file_replaces_the_project_file_only(
     write("home/project/hostkernel.toml", LEVEL.format("error"))
     write("home/project/a.toml", "")
     monkeypatch.setenv("HOSTKERNEL_CONFIG", "a.toml")
-    kernel = gather().validate({}).kernel
+    kernel = gather().merge({}).validate().kernel
     assert (kernel.log_level, kernel.on_exit) == ("warning", "stop")
     b = write("home/b.toml", LEVEL.format("debug"))
-    assert gather(config=Path("~/b.toml")).validate({}).kernel.log_level == "debug"
+    assert gather(config=Path("~/b.toml")).merge({}).validate().kernel.log_level == "debug"
     assert [place.path for place in gather(config=b).places][-1] == b
     monkeypatch.setenv("HOSTKERNEL_CONFIG", "")
     assert level() == "error"

@@ -284,7 +284,7 @@ def test_the_line_of_the_layer_that_set_it_is_shown(write: Write, problems: Prob
     (problem,) = problems()
     assert (problem.source, problem.text) == (str(project), "kernel.log_level = 'louder'")
     assert problems(gather(["kernel.log_level=x"]))[0].source == "--set kernel.log_level=x"
-    gather(["kernel.log_level=info"]).validate({})
+    gather(["kernel.log_level=info"]).merge({}).validate()
 
 
 def test_a_problem_reads_well(write: Write, problems: Problems, project: Path) -> None:

@@ -51,9 +51,9 @@ def test_the_sample_is_valid_and_changes_nothing(write: Write, all_hosts: Hosts)
     text = render.sample(all_hosts)
     write("home/project/hostkernel.toml", "").write_text(text)
     assert all(len(line) <= 100 for line in text.splitlines())
-    tables = gather()
-    assert set(tables.origins(all_hosts).values()) == {"default"}
-    settings = tables.validate(all_hosts)
+    raw = gather().merge(all_hosts)
+    assert set(raw.origins().values()) == {"default"}
+    settings = raw.validate()
     for name, found in settings.hosts.items():
         assert found == all_hosts[name].settings_model()
     assert settings.model_copy(update={"hosts": {}}) == Settings()
@@ -65,13 +65,13 @@ def test_the_sample_with_every_line_in_force_gives_the_defaults(
     lines = [line for line in render.sample(all_hosts).splitlines() if "# not set" not in line]
     active = [re.sub(r"^#(?! |$)", "", line) for line in lines]
     write("home/project/hostkernel.toml", "\n".join(active))
-    tables = gather(["hosts.picky.needed=x"] if "picky" in all_hosts else ())
-    settings = tables.validate(all_hosts)
+    raw = gather(["hosts.picky.needed=x"] if "picky" in all_hosts else ()).merge(all_hosts)
+    settings = raw.validate()
     assert settings.model_copy(update={"hosts": {}}) == Settings()
     for name in all_hosts.keys() - {"picky"}:
         given = settings.hosts[name].model_dump(exclude={"panel"})
         assert given == all_hosts[name].settings_model().model_dump(exclude={"panel"})
-    assert "hostkernel.toml:" in tables.origins(all_hosts)["kernel.log_level"]
+    assert "hostkernel.toml:" in raw.origins()["kernel.log_level"]
 
 
 def test_the_sample_names_every_setting(all_hosts: Hosts) -> None:
@@ -128,16 +128,16 @@ def at(node: Any, schema: Any, key: tuple[str, ...]) -> Any:
 def test_what_is_shown_can_be_read_back(write: Write, hosts: Hosts) -> None:
     overrides = ["hosts.studio.env={'a b'='\"'}", "hosts.studio.scenes=['x']", "host=studio"]
     overrides += ["hosts.studio.window.icon=i", "hosts.picky.needed='\u00e4\\n'"]
-    settings = gather(overrides).validate(hosts)
-    text = render.shown(render.effective(settings, hosts), hosts, gather().origins(hosts))
+    settings = gather(overrides).merge(hosts).validate()
+    text = render.shown(render.effective(settings, hosts), hosts, gather().merge(hosts).origins())
     write("home/project/hostkernel.toml", "").write_text(text)
-    again = gather().validate(hosts)
+    again = gather().merge(hosts).validate()
     assert again == settings
     assert "# program is not set  # default" in text.splitlines()
 
 
 def test_a_host_without_what_it_needs_is_not_shown(hosts: Hosts) -> None:
-    table = render.effective(gather().validate(hosts), hosts)
+    table = render.effective(gather().merge(hosts).validate(), hosts)
     assert set(table["hosts"]) == {"studio"}
     assert "picky" not in render.shown(table, hosts, None)
     json.dumps(table)

@@ -37,19 +37,19 @@ def everywhere(write: Write, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_each_place_is_stronger_than_the_one_before(
     everywhere: list[str], hosts: Hosts, monkeypatch: pytest.MonkeyPatch, machine: Path
 ) -> None:
-    tables = gather([f"{KEY}=debug"])
-    assert tables.validate(hosts).kernel.log_level == "debug"
-    found = [tables.origins(hosts)[KEY], gather().origins(hosts)[KEY]]
-    assert gather().validate(hosts).kernel.log_level == "info"
+    raw = gather([f"{KEY}=debug"]).merge(hosts)
+    assert raw.validate().kernel.log_level == "debug"
+    found = [raw.origins()[KEY], gather().merge(hosts).origins()[KEY]]
+    assert gather().merge(hosts).validate().kernel.log_level == "info"
     monkeypatch.delenv("HOSTKERNEL_KERNEL__LOG_LEVEL")
     for name in ("home/project/hostkernel.toml", "user/hostkernel/hostkernel.toml"):
-        found.append(gather().origins(hosts)[KEY])
+        found.append(gather().merge(hosts).origins()[KEY])
         (machine / name).unlink()
-    found.append(gather().origins(hosts)[KEY])
+    found.append(gather().merge(hosts).origins()[KEY])
     (machine / "site/hostkernel/hostkernel.toml").unlink()
-    found.append(gather().origins(hosts)[KEY])
+    found.append(gather().merge(hosts).origins()[KEY])
     assert found == everywhere[::-1]
-    assert gather().validate(hosts).kernel.log_level == "warning"
+    assert gather().merge(hosts).validate().kernel.log_level == "warning"
 
 
 def test_tables_merge_and_lists_replace(write: Write, hosts: Hosts) -> None:
@@ -74,7 +74,7 @@ def test_tables_merge_and_lists_replace(write: Write, hosts: Hosts) -> None:
         hosts.studio.env.B = "project"
         """,
     )
-    settings = gather(['hosts.studio={mode="safe", window.width=3}']).validate(hosts)
+    settings = gather(['hosts.studio={mode="safe", window.width=3}']).merge(hosts).validate()
     assert settings.kernel.log_level == "info"
     assert settings.kernel.on_exit == "stop"
     assert settings.plugins.disable == ("c",)
@@ -84,10 +84,11 @@ def test_tables_merge_and_lists_replace(write: Write, hosts: Hosts) -> None:
 
 
 def test_later_overrides_win_and_host_is_the_strongest(hosts: Hosts) -> None:
-    tables = gather(["host=picky", f"{KEY}=info", f"{KEY}=debug"], host="studio")
-    settings = tables.validate(hosts)
+    overrides = ["host=picky", f"{KEY}=info", f"{KEY}=debug"]
+    raw = gather(overrides, host="studio").merge(hosts)
+    settings = raw.validate()
     assert (settings.host, settings.kernel.log_level) == ("studio", "debug")
-    assert tables.origins(hosts)["host"] == "--host"
+    assert raw.origins()["host"] == "--host"
 
 
 @pytest.mark.parametrize(
@@ -110,21 +111,21 @@ def test_an_override_is_toml_or_a_string(written: str, value: object) -> None:
 
 
 def test_nothing_said_is_all_defaults(hosts: Hosts) -> None:
-    tables = gather()
-    assert set(tables.origins(hosts).values()) == {"default"}
-    assert tables.validate(hosts).for_host(hosts["studio"]).model_dump()["mode"] == "fast"
+    raw = gather().merge(hosts)
+    assert set(raw.origins().values()) == {"default"}
+    assert raw.validate().for_host(hosts["studio"]).model_dump()["mode"] == "fast"
 
 
 def test_a_host_that_needs_a_table_says_so_only_when_it_is_used(hosts: Hosts) -> None:
-    settings = gather().validate(hosts)
+    settings = gather().merge(hosts).validate()
     with pytest.raises(ConfigError, match=r"hosts\.picky: .* no default for needed"):
         settings.for_host(hosts["picky"])
-    given = gather(["hosts.picky.needed=x"]).validate(hosts)
+    given = gather(["hosts.picky.needed=x"]).merge(hosts).validate()
     assert given.for_host(hosts["picky"]) is given.hosts["picky"]
 
 
 def test_settings_are_frozen(hosts: Hosts) -> None:
-    settings = gather(["hosts.studio.mode=safe"]).validate(hosts)
+    settings = gather(["hosts.studio.mode=safe"]).merge(hosts).validate()
     for model, field in ((settings, "host"), (settings.kernel, "log_level")):
         with pytest.raises(ValidationError, match="frozen"):
             setattr(model, field, "x")
@@ -149,7 +150,7 @@ def test_relative_paths_are_relative_to_their_file(
     write: Write, hosts: Hosts, machine: Path
 ) -> None:
     base = write("user/hostkernel/hostkernel.toml", PATHS).parent
-    found: Any = gather().validate(hosts).hosts["studio"]
+    found: Any = gather().merge(hosts).validate().hosts["studio"]
     assert found.command == (f"{base}/wrap.sh", "./argument")
     scenes = ["/b.scene", str(machine / "home/c.scene")]
     assert [*map(str, found.scenes)] == [f"{base}/a.scene", *scenes]
@@ -166,7 +167,7 @@ def test_paths_of_options_and_variables_are_relative_to_the_working_directory(
     monkeypatch.setenv("HOSTKERNEL_HOSTS__STUDIO__SCENES", '["a"]')
     monkeypatch.setenv("HOSTKERNEL_PLUGINS__PATHS", '["p.py"]')
     tables = gather(["hosts.studio.program=bin/x", "hosts.studio.command=['wrap']"])
-    found: Any = tables.validate(hosts).hosts["studio"]
+    found: Any = tables.merge(hosts).validate().hosts["studio"]
     assert found.scenes == (project / "a",)
     assert found.program == project / "bin/x"
     assert found.command == ("wrap",)
@@ -186,10 +187,9 @@ def test_what_is_dumped_outside_means_the_same_inside(
     write("home/project/hostkernel.toml", PATHS + '\n    [hosts.picky]\n    needed = "x"')
     monkeypatch.setenv("HOSTKERNEL_KERNEL", '{"time_budget": 1, "on_exit": null}')
     monkeypatch.setenv("HOSTKERNEL_HOSTS__STUDIO__ENV__MixedCase", "1")
-    outside = gather([f"{KEY}=debug"], host="studio")
-    text = outside.dump(hosts, "studio")
+    text = gather([f"{KEY}=debug"], host="studio").merge(hosts).dump("studio")
     monkeypatch.chdir("/")
-    settings = load_dump(text, "the dump").validate({"studio": hosts["studio"]})
+    settings = load_dump(text, "the dump").merge({"studio": hosts["studio"]}).validate()
     assert settings.host == "studio"
     assert settings.kernel.log_level == "debug"
     assert settings.hosts["studio"].env == {"HERE": "./text", "MixedCase": "1"}
@@ -204,11 +204,12 @@ def test_a_dump_that_is_not_toml_names_its_source() -> None:
 
 def test_hosts_of_broken_or_disabled_plugins_are_no_problem(hosts: Hosts) -> None:
     broken = [PluginError("gone", "it is broken")]
-    tables = gather(["hosts.gone.x=1", "host=gone"])
-    assert tables.validate(hosts, broken).host == "gone"
+    raw = gather(["hosts.gone.x=1", "host=gone"]).merge(hosts)
+    assert raw.validate(broken).host == "gone"
     with pytest.raises(ConfigError, match="no plugin provides this host"):
-        tables.validate(hosts)
-    assert gather(["hosts.gone.x=1", "plugins.disable=['gone']"]).validate(hosts).hosts == {}
+        raw.validate()
+    disabled = gather(["hosts.gone.x=1", "plugins.disable=['gone']"])
+    assert disabled.merge(hosts).validate().hosts == {}
 
 
 def test_without_a_file_or_an_option_little_is_loaded() -> None:
@@ -216,7 +217,7 @@ def test_without_a_file_or_an_option_little_is_loaded() -> None:
         import sys
         from hostkernel import Host
         from hostkernel.config import gather
-        gather().validate({"x": type("X", (Host,), {"name": "x"})})
+        gather().merge({"x": type("X", (Host,), {"name": "x"})}).validate()
         loaded = {"hostkernel.config.check", "tomllib", "tomli_w", "difflib"} & set(sys.modules)
         sys.exit(f"loaded: {loaded}" if loaded else 0)
         """

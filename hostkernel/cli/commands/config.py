@@ -14,9 +14,8 @@ from hostkernel.cli.failures import USAGE, say
 from hostkernel.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from hostkernel.config import Settings, Tables
     from hostkernel.config.files import Place
-    from hostkernel.plugins import Plugins
+    from hostkernel.loading import Loaded
 
 __all__ = ["app"]
 
@@ -47,11 +46,12 @@ def show(
     """Show every setting as it is in effect here, as a settings file."""
     from hostkernel.config import render
 
-    tables, plugins, settings = _load(config, overrides)
-    table = render.effective(settings, plugins.hosts)
-    origins = tables.origins(plugins.hosts) if origin else None
+    loaded = _load(config, overrides)
+    hosts = loaded.plugins.hosts
+    table = render.effective(loaded.settings, hosts)
+    origins = loaded.raw.origins() if origin else None
     if not as_json:
-        _write(render.shown(table, plugins.hosts, origins))
+        _write(render.shown(table, hosts, origins))
     elif origins is None:
         _write_json(table)
     else:
@@ -65,15 +65,15 @@ def check(config: _Config = None, overrides: _Set = None, as_json: JsonOption = 
     from hostkernel.errors import ConfigError, Problem
 
     try:
-        tables, plugins, settings = _load(config, overrides)
+        loaded = _load(config, overrides)
     except ConfigError as error:
         if not as_json:
             raise
         _write_json({"files": [], "problems": [asdict(problem) for problem in error.problems]})
         raise typer.Exit(USAGE) from None
-    local = set(map(str, settings.plugins.paths))
-    broken = [problem for problem in plugins.problems if problem.plugin in local]
-    files = [str(place.path) for place in tables.places if place.state == "used"]
+    local = set(map(str, loaded.settings.plugins.paths))
+    broken = [problem for problem in loaded.plugins.problems if problem.plugin in local]
+    files = [str(place.path) for place in loaded.raw.tables.places if place.state == "used"]
     if as_json:
         problems = [Problem(each.plugin, each.reason) for each in broken]
         _write_json({"files": files, "problems": [asdict(problem) for problem in problems]})
@@ -95,8 +95,7 @@ def init(
     """Write a settings file that has every setting in it, commented out with its default."""
     from hostkernel.config.render import sample
 
-    _, plugins, _ = _load(config, overrides)
-    text = sample(plugins.hosts)
+    text = sample(_load(config, overrides).plugins.hosts)
     if str(path) == "-":
         _write(text)
         return
@@ -130,18 +129,15 @@ def schema(config: _Config = None, overrides: _Set = None) -> None:
     """Print a JSON Schema of the settings file, for editors."""
     from hostkernel.config.render import json_schema
 
-    _, plugins, _ = _load(config, overrides)
-    _write_json(json_schema(plugins.hosts))
+    _write_json(json_schema(_load(config, overrides).plugins.hosts))
 
 
-def _load(config: Path | None, overrides: list[str] | None) -> tuple[Tables, Plugins, Settings]:
+def _load(config: Path | None, overrides: list[str] | None) -> Loaded:
     from hostkernel.config import gather
 
-    from .plugins import load
+    from .plugins import read
 
-    tables = gather(overrides or (), config=config)
-    plugins = load(tables)
-    return tables, plugins, tables.validate(plugins.hosts, plugins.problems)
+    return read(gather(overrides or (), config=config)).check()
 
 
 def _where(place: Place) -> str:

@@ -13,8 +13,8 @@ from hostkernel.cli.options import JsonOption
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from hostkernel.config import Settings
     from hostkernel.host import Host, Installation
+    from hostkernel.loading import Loaded
     from hostkernel.plugins import PluginInfo
 
 __all__ = ["app", "hosts"]
@@ -32,14 +32,13 @@ def hosts(as_json: JsonOption = False) -> None:
     """
     from hostkernel.config import gather
 
-    from .plugins import load
+    from .plugins import read
 
-    tables = gather()
-    plugins = load(tables)
-    settings = tables.validate(plugins.hosts, plugins.problems)
+    loaded = read(gather()).check()
+    plugins = loaded.plugins
     here = plugins.detected()
     records = [
-        {**_record(plugins.hosts[name], info, settings), "detected": plugins.hosts[name] in here}
+        {**_record(plugins.hosts[name], info, loaded), "detected": plugins.hosts[name] in here}
         for info in plugins.loaded
         for name in info.hosts
     ]
@@ -50,7 +49,7 @@ def hosts(as_json: JsonOption = False) -> None:
         print(columns([_COLUMNS, *rows]))
 
 
-def _record(host: type[Host], info: PluginInfo, settings: Settings) -> dict[str, Any]:
+def _record(host: type[Host], info: PluginInfo, loaded: Loaded) -> dict[str, Any]:
     return {
         "name": host.name,
         "summary": host.summary,
@@ -62,11 +61,11 @@ def _record(host: type[Host], info: PluginInfo, settings: Settings) -> dict[str,
         "python": None,
         "others": [],
         "problem": None,
-        **_found(host, info, settings),
+        **_found(host, info, loaded),
     }
 
 
-def _found(host: type[Host], info: PluginInfo, settings: Settings) -> dict[str, Any]:
+def _found(host: type[Host], info: PluginInfo, loaded: Loaded) -> dict[str, Any]:
     """Where the application is, or why it is not to be found."""
     from hostkernel.errors import HostkernelError
     from hostkernel.host.launching import to_start
@@ -75,7 +74,7 @@ def _found(host: type[Host], info: PluginInfo, settings: Settings) -> dict[str, 
     copies: list[Installation] = []
     problem = None
     try:
-        adapter = host(settings.for_host(host))
+        adapter = loaded.host(host.name)
         if adapter.settings.command:
             return {"command": list(adapter.settings.command)}
         try:

@@ -133,10 +133,11 @@ def _chosen(
             prepared.launch(args)
         policy: Attach = "if-open" if attach else "never"
         return [for_host(type(prepared.host), overrides, _absolute(args), attach=policy)]
-    hosts = prepared.plugins.hosts.values()
+    plugins = prepared.loaded.plugins
     if attach:
+        hosts = plugins.hosts.values()
         return [attaching(), *(for_host(each, overrides, attach="if-open") for each in hosts)]
-    return [attaching(), *(for_host(each, overrides) for each in _startable(prepared.plugins))]
+    return [attaching(), *(for_host(each, overrides) for each in _startable(plugins))]
 
 
 def _startable(plugins: Plugins) -> Iterator[type[Host]]:

@@ -15,25 +15,25 @@ from hostkernel.cli.options import JsonOption
 
 if TYPE_CHECKING:
     from hostkernel.config import Tables
-    from hostkernel.plugins import PluginInfo, Plugins
+    from hostkernel.loading import Unchecked
+    from hostkernel.plugins import PluginInfo
 
-__all__ = ["app", "load", "plugins"]
+__all__ = ["app", "plugins", "read"]
 
 app = typer.Typer(add_completion=False)
 
 _COLUMNS = ("name", "distribution", "version", "state", "hosts")
 
 
-def load(tables: Tables) -> Plugins:
+def read(tables: Tables) -> Unchecked:
     """Load the plugins that the settings name, and say what is wrong with the others.
 
     What they print goes to stderr: stdout is for results.
     """
-    from hostkernel.plugins import Plugins
+    from hostkernel import loading
 
-    settings = tables.plugin_settings()
     with contextlib.redirect_stdout(sys.stderr):
-        return Plugins.load(settings.paths, settings.disable, lambda problem: say(str(problem)))
+        return loading.read(tables, lambda problem: say(str(problem)))
 
 
 @app.command()
@@ -46,7 +46,7 @@ def plugins(
     tables = gather()
     for problem in tables.problems:
         say(str(problem))
-    records = [_record(info) for info in load(tables).loaded]
+    records = [_record(info) for info in read(tables).plugins.loaded]
     if as_json:
         print(json.dumps(records, indent=2))
     else:

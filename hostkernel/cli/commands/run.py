@@ -137,9 +137,7 @@ def _become(prepared: Prepared, launch: Launch, orders: Orders) -> int:
     report = Here()
     os.environ.update(launch.env)
     try:
-        return bootstrap.bring_up(
-            prepared.host, prepared.settings, prepared.plugins, orders.content(), report
-        )
+        return bootstrap.bring_up(prepared.host, prepared.loaded, orders.content(), report)
     except HostkernelError:
         raise
     except BaseException as error:

@@ -31,6 +31,8 @@ from .wire import HostSession
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from .services import Owner
+
 __all__ = ["HostKernelApp"]
 
 
@@ -101,7 +103,7 @@ class HostKernelApp(IPKernelApp):
     kernel_class = Type(HostIPythonKernel)
     iopub_port: int
     hb_port: int
-    owner = AnyTrait()
+    owner: Owner = AnyTrait()
 
     def use(self, info: ConnectionInfo) -> None:
         """Take address, key and ports from ``info``; port 0 means any free port."""

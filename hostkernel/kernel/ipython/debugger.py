@@ -25,6 +25,8 @@ from hostkernel.kernel.process.residue import restore_environment
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from .services import Owner
+
 __all__ = ["LateDebuggerKernel"]
 
 _MODULE = "ipykernel.debugger"
@@ -101,6 +103,7 @@ def _refusal(request: dict[str, Any], message: str) -> dict[str, Any]:
 class LateDebuggerKernel(IPythonKernel):
     """ipykernel's kernel with a late import of the debugger, in the control thread."""
 
+    owner: Owner = AnyTrait()
     # Upstream: the class by its name, which each new kernel imports.
     debugger_class = AnyTrait()
     debugger: Any = None

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import zmq
 from ipykernel.ipkernel import IPythonKernel
 from IPython.core.error import StdinNotImplementedError
-from traitlets import Any as AnyTrait
 from traitlets import Float, Type
 
 from hostkernel.host.entry import note_stray
@@ -45,7 +44,7 @@ class HostIPythonKernel(IntakeKernel):
     """The kernel that speaks to clients."""
 
     shell_class = Type(HostShell)
-    owner = AnyTrait()
+    shell: HostShell
     # Upstream: sleeps 0.5 ms before each reply, for output that its flush may have missed.
     _execute_sleep = Float(0.0)
     control_msg_types = [*IPythonKernel.control_msg_types, "hostkernel_request"]

@@ -67,8 +67,7 @@ class KernelSession:
     @property
     def shell(self) -> HostShell:
         """The shell that runs cells."""
-        shell: HostShell = self.kernel.shell
-        return shell
+        return self.kernel.shell
 
     @property
     def namespace(self) -> MutableMapping[str, Any]:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from hostkernel.kernel.process.threads import Threads
 
     from .interpreter import Interpreter
+    from .kernel import HostIPythonKernel
     from .scripts import Script
     from .services import Owner
 
@@ -101,6 +102,8 @@ def _with_text(error: Error) -> Error | Exception:
 class HostDisplayHook(ZMQShellDisplayHook):
     """Publishes results."""
 
+    shell: HostShell
+
     def __call__(self, result: Any = None) -> None:
         """Publish a cell's result; leave a result of the host's own code to the host's hook."""
         if self.shell.descends_from_cell:
@@ -119,6 +122,8 @@ class HostDisplayHook(ZMQShellDisplayHook):
 class HostDisplayPublisher(ZMQDisplayPublisher):
     """Publishes what cells display."""
 
+    shell: HostShell
+
     def publish(self, data: dict[str, Any], *args: Any, **kwargs: Any) -> None:
         """Do what upstream does, and echo to the host's console if ``kernel.echo`` is set."""
         super().publish(data, *args, **kwargs)
@@ -133,13 +138,13 @@ class HostShell(ScriptShell):
     _transformed: dict[str, str] | None = None  # the next cell: source to plain Python
     _awaits: dict[str, bool] | None = None  # plain Python to whether it awaits
 
+    kernel: HostIPythonKernel
     displayhook_class = Type(HostDisplayHook)
     display_pub_class = Type(HostDisplayPublisher)
 
     @property
     def _owner(self) -> Owner:
-        owner: Owner = self.kernel.owner
-        return owner
+        return self.kernel.owner
 
     @property
     def interpreter(self) -> Interpreter:

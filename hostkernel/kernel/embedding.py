@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from hostkernel.plugins import Plugins
 
     from .endpoint import Endpoint
-    from .guest.drivers import Driver
+    from .guest.driver import Driver
     from .ipython.kernel import HostIPythonKernel
     from .ipython.output import CellStream
 
@@ -157,11 +157,9 @@ class Embedding:
         if hasattr(os, "register_at_fork"):
             self._listen_to_children()
         self._watch_cells()
-        if self.driver.mode != "shared":  # in shared mode the loop is the host's
-            self.driver.loop.set_task_factory(self._cell_tasks)
         steps = SessionSteps(self, self._cell_tasks)
         self._undo.callback(steps.end)
-        self._undo.callback(self.driver.join_session(steps))
+        self._undo.callback(self.driver.join_session(steps, self._cell_tasks))
         self._cells_as_main = CellsAsMain(lambda: self._session.namespace)
         self._undo.callback(self._cells_as_main.remove)
         self._cells_as_main.install()
@@ -215,10 +213,10 @@ class Embedding:
         interrupter.beyond_late = self._offspring.interrupt_late
         interrupter.watchers += (self._offspring, self._root_log)
         self._undo.callback(self._root_log.clear)
-        if self.driver.mode == "pumped":
+        interrupter.is_nested = self.driver.turned_inside
+        if self.driver.may_nest:
             interrupter.watchers.append(self._origins)
             interrupter.origins = self._origins
-            interrupter.is_nested = self.driver.turned_inside
 
     def _find_beyond(self) -> Callable[[bool], None]:
         # Look before the cell is interrupted: a shell that the interrupt ends leaves orphans.

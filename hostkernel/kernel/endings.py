@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from hostkernel.config.models import EndPolicy, KernelSettings
 
-    from .guest.drivers import Driver
+    from .guest.driver import Driver
     from .ipython.kernel import HostIPythonKernel
     from .process.interrupt import Interrupter
 

@@ -25,7 +25,7 @@ from hostkernel.processes import is_plain_python
 from .embedding import Embedding, StopReport
 from .endings import Ending
 from .endpoint import Endpoint
-from .guest.drivers import Driver, PumpedDriver, ServedDriver, SharedDriver, ThreadDriver
+from .guest.drivers import PumpedDriver, ServedDriver, SharedDriver, ThreadDriver
 from .guest.pump import never
 from .process.ending_signals import leave_to_forked_children, raised_by_the_program
 from .state import Life, State
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from hostkernel.connection import ConnectionInfo
     from hostkernel.host import Host, HostLoop
     from hostkernel.plugins import Plugins
+
+    from .guest.driver import Driver
 
 __all__ = ["HostKernelManager", "StopReport"]
 
@@ -173,21 +175,14 @@ class HostKernelManager:
         if self._life.state is State.IDLE:
             self._start(ServedDriver)
         driver = self._driver
-        if isinstance(driver, (ServedDriver, ThreadDriver)):
-            self._stay_with(driver, ends)
-        elif driver is not None:
+        if driver is not None and not self._stay_with(driver, ends):
             raise AlreadyRunningError(f"{driver.mode} by its host", self.connection_file)
         if self._signalled and not self._ending_signals:
             raise KeyboardInterrupt
 
-    def _stay_with(
-        self, driver: ServedDriver | ThreadDriver, ends: Callable[[BaseException], bool]
-    ) -> None:
+    def _stay_with(self, driver: Driver, ends: Callable[[BaseException], bool]) -> bool:
         try:
-            if isinstance(driver, ServedDriver):
-                driver.serve(ends)
-            else:
-                driver.join()
+            return driver.serve(ends)
         except BaseException as error:
             if self._driver is driver and self._life.state is State.RUNNING:
                 self._stop_behind(driver, repr(error))
@@ -286,7 +281,7 @@ class HostKernelManager:
         numbers = self._ending_signals
         for number in numbers:  # also during and after the stop, if the host goes on
             signal.signal(number, lambda number, _frame: self._on_signal(number))
-        if not numbers and driver.mode == "served" and embedding.interrupter.python_has_ctrl_c:
+        if not numbers and driver.is_main_loop and embedding.interrupter.python_has_ctrl_c:
             numbers = (signal.SIGINT,)
         if numbers:
             embedding.handle_signals(numbers, self._on_signal)
@@ -334,14 +329,13 @@ class HostKernelManager:
         if driver.here and not self._inside(embedding, driver):
             self._settle(embedding, driver)
             return self._end("stop()")
-        patient = driver.here or driver.mode != "thread"
+        patient = driver.here or not driver.has_own_thread
         embedding.endings.post(Ending("stop", "stop()", patient))
         if driver.here:
             return StopReport()
         if not self._stopped.wait(_PATIENCE):
             raise KernelTimeoutError("stop", _PATIENCE)
-        if isinstance(driver, ThreadDriver):
-            driver.join()
+        driver.join()
         return self._report
 
     def restart(self) -> None:
@@ -404,7 +398,7 @@ class HostKernelManager:
             return
         if self._driver.here and not self._inside(self._embedding, self._driver):
             self._end("the host ended")
-        elif self._driver.mode == "thread":
+        elif self._driver.has_own_thread:
             self.request_stop("the host ended")
             self._stopped.wait(_GRACE)
         elif self._endpoint is not None:

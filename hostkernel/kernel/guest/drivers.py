@@ -8,8 +8,6 @@ shared     asyncio already runs on this thread   the host's own asyncio loop
 served     the host has no loop                  ``serve()``, until the kernel stops
 thread     plain Python with a busy main thread  a daemon thread of hostkernel
 =========  ====================================  =======================================
-
-A *step* is anything the loop calls: a cell, a callback, a task.
 """
 
 from __future__ import annotations
@@ -18,7 +16,6 @@ import asyncio
 import contextvars
 import logging
 import threading
-from abc import ABC, abstractmethod
 from collections import deque
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -29,140 +26,21 @@ from hostkernel.kernel.base.clock import monotonic
 from hostkernel.kernel.base.patch import Patch
 
 from .cell_tasks import contained
-from .pump import BrokenLoopError, Pump, PumpSelector, never, outer_loop_aside, run_loop
-from .session_loop import Session, SessionLoop
+from .driver import Driver
+from .pump import BrokenLoopError, Pump, PumpSelector, never, run_loop
+from .session_loop import SessionLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable
 
     from hostkernel.host import HostLoop
 
-__all__ = ["Driver", "PumpedDriver", "ServedDriver", "SharedDriver", "ThreadDriver"]
+    from .cell_tasks import CellTasks
+    from .session_loop import Session
+
+__all__ = ["PumpedDriver", "ServedDriver", "SharedDriver", "ThreadDriver"]
 
 log = logging.getLogger("hostkernel.kernel")
-
-
-class Driver(ABC):
-    """One way to drive ``loop``, the asyncio loop that the kernel runs on."""
-
-    mode: str
-    loop: asyncio.AbstractEventLoop
-    thread: int
-    _closing = False
-
-    @property
-    def here(self) -> bool:
-        """Whether the caller is on the kernel's thread."""
-        return threading.get_ident() == self.thread
-
-    @property
-    @abstractmethod
-    def in_step(self) -> bool:
-        """Whether the caller is inside a step of a loop that the kernel owns."""
-
-    @property
-    def step_seconds(self) -> float:
-        """How long the running step has lasted, in seconds. Any thread.
-
-        0 while the loop waits, and always where a step may be the host's.
-        """
-        return 0.0
-
-    def join_session(self, session: Session) -> Callable[[], object]:
-        """Run callbacks and tasks of cells as steps of the session, as far as the loop allows.
-
-        Returns:
-            A function that undoes this.
-        """
-        loop = self.loop
-        if isinstance(loop, SessionLoop):
-            loop.session = session
-        return lambda: None
-
-    @property
-    def plumbing(self) -> Iterable[str]:
-        """The modules of the functions through which the host's loop calls the kernel."""
-        return ()
-
-    def turn_inside(self) -> None:
-        """Ask the host's loop for a turn during a cell, which may run it nested. Any thread."""
-
-    def turned_inside(self, since: float) -> bool:  # noqa: ARG002
-        """Whether the host's loop has taken a turn in a cell since ``since`` (monotonic time)."""
-        return False
-
-    @abstractmethod
-    def run(self, function: Callable[[], None]) -> None:
-        """Call ``function`` on the kernel's thread with :attr:`loop` running; wait for it."""
-
-    @abstractmethod
-    def defer(self, function: Callable[[], None]) -> None:
-        """Call ``function`` soon, on the kernel's thread, outside any step. Any thread.
-
-        Does nothing once the driver is being closed.
-        """
-
-    def apart(self, function: Callable[[], None]) -> None:
-        """Call ``function`` on the kernel's thread, outside any step; wait for it."""
-        function()
-
-    def settle(self, coroutine: Coroutine[Any, Any, object]) -> None:
-        """Run the loop until ``coroutine`` is done. On the kernel's thread, outside any step."""
-        with outer_loop_aside():
-            task = self.loop.create_task(coroutine)
-            task.add_done_callback(lambda _: self.loop.stop())
-            # Other code stops the loop too, to have a function called outside any step.
-            while not task.done():
-                self.loop.run_forever()
-            task.result()
-
-    async def fresh_turn(self) -> None:
-        """Wait for a turn of the host's loop that no other caller of this method has used.
-
-        The host serves its windows and files between two turns, not within one.
-        """
-
-    @property
-    def sleeps(self) -> bool:
-        """Whether the host sleeps in C, and a signal cuts that sleep short."""
-        return False
-
-    @property
-    def is_alive(self) -> bool:
-        """Whether the loop is still being run. Any thread."""
-        return True
-
-    @property
-    def is_overdue(self) -> bool:
-        """Whether the host was asked for a turn some time ago and gave none. Any thread."""
-        return False
-
-    def look_after(self) -> None:
-        """Replace the thread that asks the host for turns if it has died. Any thread."""
-
-    def start(self, send_wake: Callable[[], None]) -> None:
-        """Begin to run the loop, now that the kernel is set up.
-
-        Called on the thread that called :meth:`run`.
-
-        Args:
-            send_wake: cuts a sleep of the kernel's thread short.
-        """
-
-    @abstractmethod
-    def close(self) -> None:
-        """Stop running the loop. On the kernel's thread, outside any step."""
-
-    def _leave(self, deferred: deque[Callable[[], None]]) -> None:
-        if deferred and not self._closing:
-            self.loop.stop()
-
-    def _close_own_loop(self) -> None:
-        self._closing = True
-        self.loop.set_exception_handler(_tell_of_failures)
-        self.settle(_cancel_all(self.loop))
-        self.settle(self.loop.shutdown_asyncgens())
-        self.loop.close()
 
 
 def _seconds_since(moment: float | None) -> float:
@@ -171,20 +49,6 @@ def _seconds_since(moment: float | None) -> float:
 
 async def _as_coroutine(function: Callable[[], None]) -> None:
     function()
-
-
-def _tell_of_failures(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    # Waiting requests have been cancelled, and upstream reads their results.
-    if not isinstance(context.get("exception"), asyncio.CancelledError):
-        loop.default_exception_handler(context)
-
-
-async def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
-    tasks = asyncio.all_tasks(loop) - {asyncio.current_task()}
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks, timeout=1)
 
 
 class PumpedDriver(Driver):
@@ -212,9 +76,9 @@ class PumpedDriver(Driver):
     def step_seconds(self) -> float:
         return _seconds_since(self._pump.selector.busy_since) if self._pump.ticking else 0.0
 
-    def join_session(self, session: Session) -> Callable[[], object]:
+    def join_session(self, session: Session, tasks: CellTasks) -> Callable[[], object]:
         self._pump.selector.nested = lambda: session.inside
-        return super().join_session(session)
+        return super().join_session(session, tasks)
 
     def run(self, function: Callable[[], None]) -> None:
         self.settle(_as_coroutine(function))
@@ -236,6 +100,10 @@ class PumpedDriver(Driver):
 
     async def fresh_turn(self) -> None:
         await self._pump.fresh_slice()
+
+    @property
+    def may_nest(self) -> bool:
+        return True
 
     @property
     def plumbing(self) -> Iterable[str]:
@@ -299,12 +167,12 @@ class ServedDriver(Driver):
     def run(self, function: Callable[[], None]) -> None:
         self.settle(_as_coroutine(function))
 
-    def serve(self, ends: Callable[[BaseException], bool] = never) -> None:
-        """Run the loop until the kernel is stopped.
+    @property
+    def is_main_loop(self) -> bool:
+        return True
 
-        Args:
-            ends: whether an exception may end the loop early and be raised.
-        """
+    def serve(self, ends: Callable[[BaseException], bool] = never) -> bool:
+        """Run the loop until the kernel is stopped."""
         while not self.loop.is_closed():
             try:
                 self._serve_once(ends)
@@ -314,6 +182,7 @@ class ServedDriver(Driver):
                 if self.loop.is_closed() or ends(error):
                     raise
                 note_stray(error)
+        return True
 
     def _serve_once(self, ends: Callable[[BaseException], bool]) -> None:
         self._stepping = True
@@ -362,6 +231,10 @@ class ThreadDriver(Driver):
         self._served.serve()
 
     @property
+    def has_own_thread(self) -> bool:
+        return True
+
+    @property
     def is_alive(self) -> bool:
         return self._thread.is_alive()
 
@@ -397,8 +270,12 @@ class ThreadDriver(Driver):
     def close(self) -> None:
         self._served.close()
 
+    def serve(self, ends: Callable[[BaseException], bool] = never) -> bool:  # noqa: ARG002
+        """Wait for the thread, which runs the loop."""
+        self.join()
+        return True
+
     def join(self) -> None:
-        """Wait for the thread to end; does nothing on the thread itself."""
         if not self.here:
             self._thread.join()
 
@@ -416,7 +293,7 @@ class SharedDriver(Driver):
     def in_step(self) -> bool:
         return False
 
-    def join_session(self, session: Session) -> Callable[[], object]:
+    def join_session(self, session: Session, tasks: CellTasks) -> Callable[[], object]:  # noqa: ARG002
         # The loop is the host's and may be of any class: only its errors are watched, unless a
         # cell has set an exception handler.
         before = self.loop.get_exception_handler()

@@ -7,7 +7,6 @@ import logging
 import os
 import sys
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +41,7 @@ from .process.swap import SessionNames
 from .process.threads import Threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 
     from hostkernel.config.models import KernelSettings, Settings
     from hostkernel.host import Host, Kernel
@@ -52,28 +51,23 @@ if TYPE_CHECKING:
     from .guest.driver import Driver
     from .ipython.kernel import HostIPythonKernel
     from .ipython.output import CellStream
+    from .undo import Undo
 
-__all__ = ["Embedding", "StopReport"]
+__all__ = ["Embedding"]
 
 log = logging.getLogger("hostkernel.kernel")
 
 _PROMPTS = ("In : ", "...: ")  # IPython's values
 
 
-@dataclass(frozen=True)
-class StopReport:
-    """What a stop could not put back: one sentence each, none if all was put back."""
-
-    left: tuple[str, ...] = ()
-
-
 class Embedding:
     """Everything that one start makes, an :class:`~hostkernel.kernel.ipython.services.Owner`.
 
-    Used on the kernel's thread unless a method says otherwise.
+    Made on the kernel's thread, in a step of its loop; used there unless a method says otherwise.
 
     Args:
         manager: the kernel as hooks see it.
+        undo: gets a step for each change to the process, also if making the object fails.
         carry_out: carries out an ending, see :class:`~hostkernel.kernel.endings.Endings`.
     """
 
@@ -84,33 +78,52 @@ class Embedding:
         plugins: Plugins,
         driver: Driver,
         endpoint: Endpoint,
+        undo: Undo,
         carry_out: Callable[[Ending], None],
     ) -> None:
         self.host: Host = manager.host
         self.driver = driver
-        self.streams: tuple[CellStream, CellStream] | tuple[()] = ()
-        self.interpreter: Interpreter
-        self.interrupter: Interrupter
-        self.names: SessionNames
-        self.residue: Residue
-        self.threads: Threads
-        self.endings = Endings(settings.kernel, self, carry_out)
-        self.forks: Forks
-        self._manager = manager
         self.settings: KernelSettings = settings.kernel
-        self._native: NativeOutput | None = None
+        self.endings = Endings(self, carry_out)
+        self.streams: tuple[CellStream, CellStream] | tuple[()] = ()
+        self._manager = manager
         self._plugins = plugins
         self._endpoint = endpoint
-        self._cell_tasks = CellTasks()
-        self._root_log = RootLog()
-        self._undo = ExitStack()
-        self._report: list[str] = []
-        self._session: KernelSession
-        self._late_errors: LateErrors
-        self._wake = _nothing
+        self._undo = undo
+        self._native: NativeOutput | None = None
         self._forked: ForkedOutput | None = None
         self._handlers: SignalHandlers | None = None
         self._has_title = True
+        self._cell_tasks = CellTasks()
+        self._root_log = RootLog()
+        # The order below counts: what is made last is undone first. The connection file goes last
+        # of all: once it is gone, the kernel has left no trace.
+        undo.callback(endpoint.withdraw)
+        undo.callback(endpoint.close)
+        self.residue = Residue()
+        undo.reporting(self.residue.restore)
+        undo.callback(log.setLevel, log.level)
+        log.setLevel(self.settings.log_level.upper())
+        self.interrupter = Interrupter(lambda: driver.step_seconds)
+        undo.reporting(self.interrupter.close)
+        self.send_wake = self._take_wake_signal() if driver.sleeps else _nothing
+        self._descriptors = StandardDescriptors()
+        undo.callback(self._descriptors.close)
+        self.names = SessionNames()
+        undo.callback(self.names.forget)
+        self.threads = Threads()
+        undo.reporting(self.threads.close)
+        self._offspring = Offspring(self.threads.of_cells)
+        self._origins = Origins(self._namespace, driver.plumbing)
+        self.forks = Forks(self._origins.is_cells)
+        undo.callback(self.forks.close)
+        self._session = KernelSession(self)
+        undo.callback(self._session.close)
+        undo.enter_context(gui_table())
+        self.interpreter = Interpreter(self.host, self._in_a_cell)
+        undo.callback(self.interpreter.close)
+        self._cells_as_main = CellsAsMain(self._namespace)
+        self._late_errors = LateErrors(self.host, self._namespace, self._tell_late)
 
     @property
     def kernel(self) -> HostIPythonKernel:
@@ -122,34 +135,16 @@ class Embedding:
         """Whether the kernel answers clients. Any thread."""
         return self._session.is_alive and self.driver.is_alive
 
-    def send_wake(self) -> None:
-        """Cut a sleep of the host's main thread short. Any thread."""
-        self._wake()
+    def _namespace(self) -> MutableMapping[str, Any]:
+        return self._session.namespace
+
+    def _tell_late(self, text: str) -> None:
+        self.kernel.tell_late(text)
 
     # Up
 
-    def bring_up(self) -> None:
-        """Start everything, as one step of the kernel's loop."""
-        # Registered first, so undone last: once the file is gone, the kernel has left no trace.
-        self._undo.callback(self._endpoint.withdraw)
-        self._undo.callback(self._endpoint.close)
-        self._keep_ledger()
-        self._take_signals()
-        self._descriptors = StandardDescriptors()
-        self._undo.callback(self._descriptors.close)
-        self.names = SessionNames()
-        self._undo.callback(self.names.forget)
-        self.threads = Threads()
-        self._undo.callback(lambda: self._report.extend(self.threads.close()))
-        self._offspring = Offspring(self.threads.of_cells)
-        self._origins = Origins(lambda: self._session.namespace, self.driver.plumbing)
-        self.forks = Forks(self._origins.is_cells)
-        self._undo.callback(self.forks.close)
-        self._session = KernelSession(self)
-        self._undo.callback(self._session.close)
-        self._undo.enter_context(gui_table())
-        self.interpreter = Interpreter(self.host, self._in_a_cell)
-        self._undo.callback(self.interpreter.close)
+    def start(self) -> None:
+        """Start to answer clients, in the step in which the object was made."""
         info = self._session.start(self._endpoint.info)
         if self.settings.capture_native:
             self._native = NativeOutput(self.streams, live=not self.host.undisturbed)
@@ -160,17 +155,13 @@ class Embedding:
         steps = SessionSteps(self, self._cell_tasks)
         self._undo.callback(steps.end)
         self._undo.callback(self.driver.join_session(steps, self._cell_tasks))
-        self._cells_as_main = CellsAsMain(lambda: self._session.namespace)
         self._undo.callback(self._cells_as_main.remove)
         self._cells_as_main.install()
-        self._late_errors = LateErrors(
-            self.host, lambda: self._session.namespace, self.kernel.tell_late
-        )
         self._undo.callback(self._late_errors.close)
         self._furnish()
         self.residue.settle()
         hidden = shell_for_session_only(self.threads)
-        self._undo.callback(lambda: self._report.extend(filter(None, [hidden.close()])))
+        self._undo.reporting(lambda: filter(None, [hidden.close()]))
         self._undo.callback(self.kernel.cancel_requests)
         self._endpoint.publish(info, host=self.host.name, title=self._title())
         self._session.tell_file(str(self._endpoint.file))
@@ -191,20 +182,10 @@ class Embedding:
         self._handlers = SignalHandlers(numbers, self.driver.loop, called)
         self._undo.callback(self._handlers.close)
 
-    def _keep_ledger(self) -> None:
-        self.residue = Residue()
-        self._undo.callback(lambda: self._report.extend(self.residue.restore()))
-        level = log.level
-        log.setLevel(self.settings.log_level.upper())
-        self._undo.callback(log.setLevel, level)
-
-    def _take_signals(self) -> None:
-        self.interrupter = Interrupter(lambda: self.driver.step_seconds)
-        self._undo.callback(lambda: self._report.extend(self.interrupter.close()))
-        if self.driver.sleeps:
-            wake = wake_signal()
-            self._undo.callback(lambda: self._report.extend(wake.close()))
-            self._wake = wake.send
+    def _take_wake_signal(self) -> Callable[[], None]:
+        wake = wake_signal()
+        self._undo.reporting(wake.close)
+        return wake.send
 
     def _watch_cells(self) -> None:
         interrupter = self.interrupter
@@ -295,28 +276,7 @@ class Embedding:
         finally:
             self.kernel.reopen()
 
-    def take_down(self) -> StopReport:
-        """Stop everything, outside any step of the kernel's loop."""
-        try:
-            self._undo.close()
-        except Exception:
-            log.exception("the kernel could not be taken down in full")
-            self._report.append("a step of the stop failed; see the log")
-        return StopReport(tuple(self._report))
-
     # What the shell and the kernel ask of their owner
-
-    def shutdown_requested(self, *, restart: bool) -> None:
-        """See :meth:`Endings.shutdown_requested`."""
-        self.endings.shutdown_requested(restart=restart)
-
-    def exit_requested(self) -> None:
-        """See :meth:`Endings.exit_requested`."""
-        self.endings.exit_requested()
-
-    def request(self, action: str, *, exit_host: bool) -> None:
-        """See :meth:`Endings.request`."""
-        self.endings.request(action, exit_host=exit_host)
 
     @contextmanager
     def surroundings(self, parent: dict[str, Any]) -> Iterator[None]:
@@ -358,19 +318,6 @@ class Embedding:
                 self._endpoint.retitle(self._title())
         except (ConnectionFileError, OSError):
             log.exception("the title could not be written down")
-
-    @property
-    def is_overdue(self) -> bool:
-        """See :attr:`Driver.is_overdue`."""
-        return self.driver.is_overdue
-
-    def look_after_turns(self) -> None:
-        """See :meth:`Driver.look_after`."""
-        self.driver.look_after()
-
-    async def fresh_turn(self) -> None:
-        """See :meth:`Driver.fresh_turn`."""
-        await self.driver.fresh_turn()
 
     def cell_begins(self, cell: str) -> None:
         """Prepare for a cell that is about to run, and notify plugins."""

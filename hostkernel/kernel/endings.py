@@ -10,16 +10,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hostkernel.config.models import EndPolicy, KernelSettings
+    from hostkernel.config.models import EndPolicy
 
-    from .guest.driver import Driver
-    from .ipython.kernel import HostIPythonKernel
-    from .process.interrupt import Interrupter
+    from .ipython.services import Owner
 
 __all__ = ["Ending", "Endings"]
 
@@ -42,40 +40,27 @@ class Ending:
     patient: bool = False
 
 
-class _Parts(Protocol):
-    @property
-    def driver(self) -> Driver: ...
-    @property
-    def interrupter(self) -> Interrupter: ...
-    @property
-    def kernel(self) -> HostIPythonKernel: ...
-
-
 class Endings:
     """Turn requests to end into endings, by the policies of the settings.
 
     Args:
-        settings: the settings in ``[kernel]``.
-        parts: the parts of the running kernel.
+        owner: the kernel's driver, interrupter and settings.
         carry_out: called with the ending, on the kernel's thread, outside any step.
     """
 
-    def __init__(
-        self, settings: KernelSettings, parts: _Parts, carry_out: Callable[[Ending], None]
-    ) -> None:
-        self._settings = settings
-        self._parts = parts
+    def __init__(self, owner: Owner, carry_out: Callable[[Ending], None]) -> None:
+        self._owner = owner
         self._carry_out = carry_out
         self.tasks: set[asyncio.Task[None]] = set()
 
     def shutdown_requested(self, *, restart: bool) -> None:
         """End or restart as a client asked, by the policy. Control thread."""
-        policy: EndPolicy = "restart" if restart else self._settings.on_shutdown
+        policy: EndPolicy = "restart" if restart else self._owner.settings.on_shutdown
         self._by_policy(policy, "client", patient=False)
 
     def exit_requested(self) -> None:
         """End after ``exit()`` or ``quit()`` in a cell, by the policy."""
-        self._by_policy(self._settings.on_exit, "exit() in a cell", patient=True)
+        self._by_policy(self._owner.settings.on_exit, "exit() in a cell", patient=True)
 
     def _by_policy(self, policy: EndPolicy, reason: str, *, patient: bool) -> None:
         if policy != "detach":
@@ -88,7 +73,7 @@ class Endings:
             ValueError: the action is unknown.
         """
         if action == "interrupt":
-            self._parts.interrupter.fire()
+            self._owner.interrupter.fire()
         elif action == "restart":
             self.post(Ending("restart", "hostkernel restart"))
         elif action == "stop":
@@ -99,27 +84,27 @@ class Endings:
 
     def post(self, ending: Ending) -> None:
         """Have ``ending`` carried out soon. Any thread, any signal handler."""
-        self._parts.driver.loop.call_soon_threadsafe(self._begin, ending)
+        self._owner.driver.loop.call_soon_threadsafe(self._begin, ending)
         if not ending.patient:
-            self._insist_later(ending, self._parts.kernel.running, (_GRACE, *_INSIST))
+            self._insist_later(ending, self._owner.kernel.running, (_GRACE, *_INSIST))
             # Last: on the kernel's own thread this may raise KeyboardInterrupt right here.
-            self._parts.interrupter.fire()
+            self._owner.interrupter.fire()
 
     def _insist_later(
         self, ending: Ending, running: frozenset[object], after: tuple[float, ...]
     ) -> None:
-        later = self._parts.interrupter.later
+        later = self._owner.interrupter.later
         if later is None or not running:
             return
         if after:
             later(after[0], partial(self._insist, ending, running, after[1:]))
         else:
-            self._parts.kernel.tell_that_it_waits(ending.action)
+            self._owner.kernel.tell_that_it_waits(ending.action)
 
     def _insist(self, ending: Ending, running: frozenset[object], after: tuple[float, ...]) -> None:
         """Break a cell that catches interrupts, again each time it does. Control thread."""
-        if not running.isdisjoint(self._parts.kernel.running):
-            self._parts.interrupter.fire(insists=True)
+        if not running.isdisjoint(self._owner.kernel.running):
+            self._owner.interrupter.fire(insists=True)
             self._insist_later(ending, running, after)
 
     def _begin(self, ending: Ending) -> None:
@@ -128,5 +113,20 @@ class Endings:
         task.add_done_callback(self.tasks.discard)
 
     async def _wind_down(self, ending: Ending) -> None:
-        await self._parts.kernel.quiesce(None if ending.patient else _GRACE + sum(_INSIST))
-        self._parts.driver.defer(partial(self._carry_out, ending))
+        await self._owner.kernel.quiesce(None if ending.patient else _GRACE + sum(_INSIST))
+        self._owner.driver.defer(partial(self._carry_out, ending))
+
+    @property
+    def may_end_here(self) -> bool:
+        """Whether the caller is on the kernel's thread, outside any step."""
+        driver = self._owner.driver
+        return driver.here and not driver.in_step and not self._owner.interrupter.is_armed
+
+    def settle(self) -> None:
+        """Break the running cell and wait for its reply. Where :attr:`may_end_here` is true."""
+        kernel, interrupter = self._owner.kernel, self._owner.interrupter
+        interrupter.fire()
+        self._owner.driver.settle(kernel.quiesce(_GRACE))
+        if kernel.running:
+            interrupter.fire(insists=True)
+            self._owner.driver.settle(kernel.quiesce(_GRACE))

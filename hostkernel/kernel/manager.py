@@ -22,13 +22,14 @@ from hostkernel.errors import (
 )
 from hostkernel.processes import is_plain_python
 
-from .embedding import Embedding, StopReport
+from .embedding import Embedding
 from .endings import Ending
 from .endpoint import Endpoint
 from .guest.drivers import PumpedDriver, ServedDriver, SharedDriver, ThreadDriver
 from .guest.pump import never
 from .process.ending_signals import leave_to_forked_children, raised_by_the_program
 from .state import Life, State
+from .undo import StopReport, Undo
 from .vetoes import why_not_here
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ __all__ = ["HostKernelManager", "StopReport"]
 log = logging.getLogger("hostkernel.kernel")
 
 _PATIENCE = 10.0  # seconds that a call from another thread waits for the kernel's thread
-_GRACE = 1.0  # seconds for a suspended cell to reply
+_GRACE = 1.0  # seconds that the end of the host waits for the kernel's own thread
 _BESIDE = (
     "Cells would run in a thread beside this application, which may crash it. "
     'hostkernel.start(host="python") does it all the same; a plugin can teach its main loop.'
@@ -96,6 +97,7 @@ class HostKernelManager:
         self._report = StopReport()
         self._driver: Driver | None = None
         self._endpoint: Endpoint | None = None
+        self._undo = Undo()
         self._embedding: Embedding | None = None
         self._ending_signals: tuple[int, ...] = ()
         self._signalled = False
@@ -120,9 +122,8 @@ class HostKernelManager:
     @property
     def is_running(self) -> bool:
         """Whether clients can reach the kernel now; checked at each access."""
-        if self._life.state is not State.RUNNING or self._pid != os.getpid():
-            return False
-        return self._embedding is not None and self._embedding.is_alive
+        embedding = self._running
+        return embedding is not None and self._pid == os.getpid() and embedding.is_alive
 
     @property
     def connection_file(self) -> Path | None:
@@ -195,7 +196,7 @@ class HostKernelManager:
             self._stopped.wait(_PATIENCE)
             return
         embedding.interrupter.disarm()
-        self._settle(embedding, driver)
+        embedding.endings.settle()
         self._end(reason)
 
     def run(self) -> None:
@@ -266,22 +267,27 @@ class HostKernelManager:
         return Endpoint.fresh(self.plugins.paths(self.host).runtime, self._id, settings)
 
     def _bring_up(self, driver: Driver, endpoint: Endpoint) -> None:
-        self._embedding = Embedding(
-            self, self.settings, self.plugins, driver, endpoint, self._carry_out
-        )
-        driver.run(self._embedding.bring_up)
-        driver.start(self._embedding.send_wake)
-        self._embedding.watch_the_host(self._host_ends)
-        self._handle_signals(driver)
-
-    def _handle_signals(self, driver: Driver) -> None:
+        self._undo = Undo()
+        driver.run(partial(self._embed, driver, endpoint))
         embedding = self._embedding
-        if embedding is None or threading.current_thread() is not threading.main_thread():
-            return
+        assert embedding is not None
+        driver.start(embedding.send_wake)
+        embedding.watch_the_host(self._host_ends)
+        if threading.current_thread() is threading.main_thread():
+            self._handle_signals(embedding)
+
+    def _embed(self, driver: Driver, endpoint: Endpoint) -> None:
+        self._embedding = Embedding(
+            self, self.settings, self.plugins, driver, endpoint, self._undo, self._carry_out
+        )
+        self._embedding.start()
+
+    def _handle_signals(self, embedding: Embedding) -> None:
         numbers = self._ending_signals
         for number in numbers:  # also during and after the stop, if the host goes on
             signal.signal(number, lambda number, _frame: self._on_signal(number))
-        if not numbers and driver.is_main_loop and embedding.interrupter.python_has_ctrl_c:
+        is_main_loop = embedding.driver.is_main_loop
+        if not numbers and is_main_loop and embedding.interrupter.python_has_ctrl_c:
             numbers = (signal.SIGINT,)
         if numbers:
             embedding.handle_signals(numbers, self._on_signal)
@@ -325,10 +331,11 @@ class HostKernelManager:
             NotRunningError: no kernel runs.
             KernelTimeoutError: the kernel's thread was busy for more than 10 seconds.
         """
-        embedding, driver = self._running("stop")
-        if driver.here and not self._inside(embedding, driver):
-            self._settle(embedding, driver)
+        embedding = self._embedding_for("stop")
+        if embedding.endings.may_end_here:
+            embedding.endings.settle()
             return self._end("stop()")
+        driver = embedding.driver
         patient = driver.here or not driver.has_own_thread
         embedding.endings.post(Ending("stop", "stop()", patient))
         if driver.here:
@@ -346,8 +353,8 @@ class HostKernelManager:
         Raises:
             NotRunningError: no kernel runs.
         """
-        embedding, driver = self._running("restart")
-        embedding.endings.post(Ending("restart", "restart()", patient=driver.here))
+        embedding = self._embedding_for("restart")
+        embedding.endings.post(Ending("restart", "restart()", patient=embedding.driver.here))
 
     def request_stop(self, reason: str, *, exit_host: bool = False) -> None:
         """Interrupt the running cell, then stop.
@@ -358,33 +365,28 @@ class HostKernelManager:
             reason: what ``hostkernel_stopped`` reports.
             exit_host: end the host too, in its own orderly way.
         """
-        if self._embedding is not None and self._life.state is State.RUNNING:
-            self._embedding.endings.post(Ending("exit-host" if exit_host else "stop", reason))
+        embedding = self._running
+        if embedding is not None:
+            embedding.endings.post(Ending("exit-host" if exit_host else "stop", reason))
 
-    def _running(self, action: str) -> tuple[Embedding, Driver]:
+    @property
+    def _running(self) -> Embedding | None:
+        return self._embedding if self._life.state is State.RUNNING else None
+
+    def _embedding_for(self, action: str) -> Embedding:
         if self._pid != os.getpid():
             raise NotRunningError(action, "its parent process's")
-        if self._life.state is not State.RUNNING or self._embedding is None or self._driver is None:
+        embedding = self._running
+        if embedding is None:
             raise NotRunningError(action, self._life.state.value)
-        return self._embedding, self._driver
-
-    @staticmethod
-    def _inside(embedding: Embedding, driver: Driver) -> bool:
-        return driver.in_step or embedding.interrupter.is_armed
-
-    @staticmethod
-    def _settle(embedding: Embedding, driver: Driver) -> None:
-        embedding.interrupter.fire()
-        driver.settle(embedding.kernel.quiesce(_GRACE))
-        if embedding.kernel.running:
-            embedding.interrupter.fire(insists=True)
-            driver.settle(embedding.kernel.quiesce(_GRACE))
+        return embedding
 
     def _carry_out(self, ending: Ending) -> None:
-        if self._life.state is not State.RUNNING or self._embedding is None:
+        embedding = self._running
+        if embedding is None:
             return
         if ending.action == "restart":
-            self._embedding.renew()
+            embedding.renew()
             return
         self._end(ending.reason)
         if ending.action == "exit-host" or (self._signalled and self._ending_signals):
@@ -394,11 +396,12 @@ class HostKernelManager:
         """Stop as the host ends; in the middle of a cell, only withdraw the connection file."""
         if self._pid != os.getpid():
             return  # a forked child, which has copies of everything and owns nothing
-        if self._life.state is not State.RUNNING or self._embedding is None or self._driver is None:
+        embedding = self._running
+        if embedding is None:
             return
-        if self._driver.here and not self._inside(self._embedding, self._driver):
+        if embedding.endings.may_end_here:
             self._end("the host ended")
-        elif self._driver.has_own_thread:
+        elif embedding.driver.has_own_thread:
             self.request_stop("the host ended")
             self._stopped.wait(_GRACE)
         elif self._endpoint is not None:
@@ -417,8 +420,7 @@ class HostKernelManager:
 
     def _dismantle(self, driver: Driver) -> None:
         try:
-            if self._embedding is not None:
-                self._report = self._embedding.take_down()
+            self._report = self._undo.take_down()
         finally:
             driver.close()
 

@@ -63,7 +63,7 @@ class IntakeKernel(LateDebuggerKernel):
         except Exception as error:
             self.log.warning("a message was refused: %s: %s", type(error).__name__, error)
             return None
-        self.owner.look_after_turns()
+        self.owner.driver.look_after()
         return header
 
     async def shell_channel_thread_main(self, msg: Any) -> None:

@@ -66,7 +66,7 @@ class HostIPythonKernel(IntakeKernel):
     @property
     def is_busy(self) -> bool:
         """Whether a request is being served, or waits because the host is busy. Any thread."""
-        late = self._turns.any_late or self.owner.is_overdue
+        late = self._turns.any_late or self.owner.driver.is_overdue
         return late or not self._idle.is_set()
 
     def _tell_that_the_host_is_busy(self, header: Mapping[str, Any]) -> None:
@@ -122,7 +122,7 @@ class HostIPythonKernel(IntakeKernel):
         self._requests.add(task)
         try:
             if not self._aborting:  # a request aborted after an error takes no time
-                await self.owner.fresh_turn()
+                await self.owner.driver.fresh_turn()
             await self._open.wait()
             self._running.add(task)
             self._idle.clear()
@@ -306,10 +306,10 @@ class HostIPythonKernel(IntakeKernel):
         restart = bool(parent["content"].get("restart", False))
         content = {"status": "ok", "restart": restart}
         if restart:  # before the reply: a cell sent after the reply must not be interrupted
-            self.owner.shutdown_requested(restart=True)
+            self.owner.endings.shutdown_requested(restart=True)
         self.session.send(stream, "shutdown_reply", content, parent, ident=ident)
         if not restart:  # after the reply: the kernel may be gone by then
-            self.owner.shutdown_requested(restart=False)
+            self.owner.endings.shutdown_requested(restart=False)
 
     async def hostkernel_request(self, stream: Any, ident: Any, parent: Any) -> None:
         """Serve hostkernel's own control message, which no policy blocks.
@@ -336,7 +336,7 @@ class HostIPythonKernel(IntakeKernel):
         elif action == "detach":
             self._sharing.detach(content["holder"])
         else:
-            self.owner.request(action, exit_host=bool(content.get("exit_host")))
+            self.owner.endings.request(action, exit_host=bool(content.get("exit_host")))
         state = "busy" if self.is_busy else "idle"
         holders, renewals = self._sharing.holders, self._renewals
         title = self.owner.title

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from hostkernel.config.models import KernelSettings
     from hostkernel.host import Host
+    from hostkernel.kernel.guest.driver import Driver
     from hostkernel.kernel.process.forks import Forks
     from hostkernel.kernel.process.interrupt import Interrupter
     from hostkernel.kernel.process.residue import Residue
@@ -20,7 +21,20 @@ if TYPE_CHECKING:
     from .kernel import HostIPythonKernel
     from .output import CellStream
 
-__all__ = ["Owner"]
+__all__ = ["EndRequests", "Owner"]
+
+
+class EndRequests(Protocol):
+    """Where the kernel and the shell report requests to end or restart the kernel."""
+
+    def shutdown_requested(self, *, restart: bool) -> None:
+        """Handle a client's request to shut down or restart, on the control thread."""
+
+    def exit_requested(self) -> None:
+        """Handle a cell's call of ``exit()`` or ``quit()``."""
+
+    def request(self, action: str, *, exit_host: bool) -> None:
+        """Handle a request of ``hostkernel stop`` and similar commands, on the control thread."""
 
 
 class Owner(Protocol):
@@ -29,6 +43,7 @@ class Owner(Protocol):
     Used on the kernel's thread where nothing else is stated.
     """
 
+    driver: Driver
     forks: Forks
     host: Host
     interpreter: Interpreter
@@ -40,6 +55,10 @@ class Owner(Protocol):
     threads: Threads
 
     @property
+    def endings(self) -> EndRequests:
+        """How the kernel ends."""
+
+    @property
     def kernel(self) -> HostIPythonKernel:
         """The kernel that speaks to clients."""
 
@@ -49,31 +68,12 @@ class Owner(Protocol):
     def wakeup_aside(self) -> AbstractContextManager[None]:
         """Make the context in which a cell runs its own event loop, such as trio's."""
 
-    def shutdown_requested(self, *, restart: bool) -> None:
-        """Handle a client's request to shut down or restart, on the control thread."""
-
-    def exit_requested(self) -> None:
-        """Handle a cell's call of ``exit()`` or ``quit()``."""
-
-    def request(self, action: str, *, exit_host: bool) -> None:
-        """Handle a request of ``hostkernel stop`` and similar commands, on the control thread."""
-
     @property
     def title(self) -> str | None:
         """What was open at the last :meth:`look_at_title`. Any thread."""
 
     def look_at_title(self) -> None:
         """Note what is open in the host now."""
-
-    @property
-    def is_overdue(self) -> bool:
-        """Whether the host was asked for a turn a while ago and gave none. Any thread."""
-
-    def look_after_turns(self) -> None:
-        """Revive what asks the host for turns, if it has died. Any thread."""
-
-    async def fresh_turn(self) -> None:
-        """Wait for a turn of the host's loop in which no request has been served."""
 
     def cell_begins(self, cell: str) -> None:
         """A cell is about to run."""

@@ -288,7 +288,7 @@ class HostShell(ScriptShell):
         # Report the request to the owner. Upstream: stops the event loop, which may be the host's.
         if change["new"]:
             self.exit_now = False
-            self._owner.exit_requested()
+            self._owner.endings.exit_requested()
 
     def ask_exit(self) -> None:
         """Request the exit, and leave the decision to the exit policy.

@@ -45,7 +45,7 @@ class KernelSession:
     """ipykernel's objects. On the kernel's thread, whose loop has to run for :meth:`start` only.
 
     Args:
-        owner: decides what an ending means.
+        owner: the embedding, for the kernel and the shell.
     """
 
     def __init__(self, owner: Owner) -> None:

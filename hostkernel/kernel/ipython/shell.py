@@ -13,10 +13,8 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ipykernel.displayhook import ZMQShellDisplayHook
-from ipykernel.zmqshell import ZMQDisplayPublisher, ZMQInteractiveShell
+from ipykernel.zmqshell import ZMQInteractiveShell
 from IPython.core.error import UsageError
-from IPython.core.formatters import DisplayFormatter
 from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 from traitlets import Type, observe
 
@@ -27,6 +25,7 @@ from hostkernel.kernel.guest.stepped import Stepped
 from hostkernel.kernel.process.namespace import CellsMain
 from hostkernel.kernel.process.residue import restore_environment
 
+from .display import HostDisplayFormatter, HostDisplayHook, HostDisplayPublisher
 from .frames import hide_ours
 from .history import HostHistory
 from .naming import named_as
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
     from .scripts import Script
     from .services import Owner
 
-__all__ = ["HostDisplayHook", "HostDisplayPublisher", "HostShell", "shell_for_session_only"]
+__all__ = ["HostShell", "shell_for_session_only"]
 
 # Pagers wait for a keyboard that a cell does not have, and colours need a terminal's name.
 _COMMAND_ENVIRONMENT = {
@@ -66,26 +65,6 @@ def _is_text(code: str) -> bool:
     return True
 
 
-class HostDisplayFormatter(DisplayFormatter):
-    """Makes the representations of a result."""
-
-    def format(self, obj: Any, *args: Any, **kwargs: Any) -> Any:
-        """Return ``repr()`` alone for an object that lies about its class.
-
-        Upstream: fails for it. Some C++ bindings answer every attribute, ``__class__`` included.
-        """
-        if _has_class(obj):
-            return super().format(obj, *args, **kwargs)
-        return {"text/plain": repr(obj)}, {}
-
-
-def _has_class(obj: Any) -> bool:
-    try:
-        return isinstance(obj.__class__, type)
-    except Exception:
-        return False
-
-
 def _with_text(error: Error) -> Error | Exception:
     """Return ``error``, or an error of the same name if ``str(error)`` fails.
 
@@ -97,38 +76,6 @@ def _with_text(error: Error) -> Error | Exception:
         kind: type[Exception] = type(type(error).__name__, (Exception,), {})
         return kind("<exception str() failed>")
     return error
-
-
-class HostDisplayHook(ZMQShellDisplayHook):
-    """Publishes results."""
-
-    shell: HostShell
-
-    def __call__(self, result: Any = None) -> None:
-        """Publish a cell's result; leave a result of the host's own code to the host's hook."""
-        if self.shell.descends_from_cell:
-            super().__call__(result)
-        else:
-            self.shell.kernel.owner.names.of_host("sys.displayhook")(result)
-
-    def write_format_data(self, format_dict: dict[str, Any], md_dict: Any = None) -> None:
-        """Do what upstream does, and echo to the host's console if ``kernel.echo`` is set."""
-        super().write_format_data(format_dict, md_dict)
-        text = format_dict.get("text/plain")
-        if text is not None:
-            self.shell.show(f"Out[{self.prompt_count}]: {text}\n")
-
-
-class HostDisplayPublisher(ZMQDisplayPublisher):
-    """Publishes what cells display."""
-
-    shell: HostShell
-
-    def publish(self, data: dict[str, Any], *args: Any, **kwargs: Any) -> None:
-        """Do what upstream does, and echo to the host's console if ``kernel.echo`` is set."""
-        super().publish(data, *args, **kwargs)
-        if "text/plain" in data:
-            self.shell.show(f"{data['text/plain']}\n")
 
 
 @named_as(ZMQInteractiveShell)

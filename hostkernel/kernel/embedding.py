@@ -86,13 +86,13 @@ class Embedding:
         self.settings: KernelSettings = settings.kernel
         self.endings = Endings(self, carry_out)
         self.streams: tuple[CellStream, CellStream] | tuple[()] = ()
+        self.wakeup_aside: Callable[[], AbstractContextManager[None]] = nullcontext
         self._manager = manager
         self._plugins = plugins
         self._endpoint = endpoint
         self._undo = undo
         self._native: NativeOutput | None = None
         self._forked: ForkedOutput | None = None
-        self._handlers: SignalHandlers | None = None
         self._has_title = True
         self._cell_tasks = CellTasks()
         self._root_log = RootLog()
@@ -179,8 +179,9 @@ class Embedding:
 
     def handle_signals(self, numbers: Sequence[int], called: Callable[[int], None]) -> None:
         """Call ``called`` for signals that would end the process. On the main thread."""
-        self._handlers = SignalHandlers(numbers, self.driver.loop, called)
-        self._undo.callback(self._handlers.close)
+        handlers = SignalHandlers(numbers, self.driver.loop, called)
+        self._undo.callback(handlers.close)
+        self.wakeup_aside = handlers.cell_runs
 
     def _take_wake_signal(self) -> Callable[[], None]:
         wake = wake_signal()
@@ -300,10 +301,6 @@ class Embedding:
                     if self._forked is not None and self._forked.has_children:
                         self._forked.read()
                     flush_replaced(self.streams, parent)
-
-    def wakeup_aside(self) -> AbstractContextManager[None]:
-        """See :meth:`SignalHandlers.cell_runs`."""
-        return nullcontext() if self._handlers is None else self._handlers.cell_runs()
 
     @property
     def title(self) -> str | None:

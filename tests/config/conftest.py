@@ -9,11 +9,18 @@ from textwrap import dedent
 from typing import Literal
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from hostkernel import Host, HostSettings
 from hostkernel.config import Tables, gather
 from hostkernel.errors import ConfigError, Problem
+
+# Hypothesis takes an example that lasts 200 ms for a failure, and a slow machine for a bad strategy.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 Write = Callable[[str, str], Path]
 

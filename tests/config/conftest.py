@@ -16,7 +16,7 @@ from hostkernel import Host, HostSettings
 from hostkernel.config import Tables, gather
 from hostkernel.errors import ConfigError, Problem
 
-# Hypothesis takes an example that lasts 200 ms for a failure, and a slow machine for a bad strategy.
+# Hypothesis fails an example that lasts 200 ms, and takes a slow machine for a bad strategy.
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

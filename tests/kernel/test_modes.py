@@ -196,11 +196,18 @@ longest = 0.0
 while client.poll() is None:
     longest = max(longest, loop.tick() or 0.0)
     time.sleep(0.005)
+logged = []
+logging.getLogger("hostkernel.kernel").handle = lambda record: logged.append(record.getMessage())
+driver, late = manager._embedding.driver, loop.tick
+driver.loop.call_soon(driver.turn_inside)
+loop.tick()
 manager.stop()
-tell(seen=finish(client), longest=longest, tick=loop.tick)
+late()
+tell(seen=finish(client), longest=longest, tick=loop.tick, logged=logged)
 """
     )
     assert facts["seen"] == SEEN
+    assert facts["logged"] == []
     assert facts["longest"] > 0
     assert facts["tick"] is None
 

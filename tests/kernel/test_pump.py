@@ -210,6 +210,7 @@ def test_a_polled_host_is_told_when_to_come_back() -> None:
     assert 25 < seconds <= 30
     pump.close()
     pump.loop.close()
+    assert pump.tick() is None
 
 
 def test_a_tick_within_a_tick_returns_at_once(pump: Pump, main: MainLoop) -> None:

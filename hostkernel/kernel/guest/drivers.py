@@ -111,7 +111,7 @@ class PumpedDriver(Driver):
         return {Pump.__module__, guarded.__module__, *loops}
 
     def turn_inside(self) -> None:
-        if self._pump.ticking:
+        if self._pump.ticking and self._host_loop.wakes is not Wakes.NEVER:
             self._wake()
 
     def turned_inside(self, since: float) -> bool:

@@ -267,7 +267,7 @@ class Pump:
             if self._waiter is not None:
                 self._waiter.close()
                 self._waiter = None
-        self._due = False
+        self._due = self._polled = False  # a tick that comes late finds no loop
 
     def _tick(self) -> float | None:
         if threading.get_ident() != self.thread:

@@ -31,7 +31,13 @@ MARKDOWN = {
 }
 """Pages of the site by the file that GitHub shows in their place."""
 
-API = ("hostkernel", "hostkernel.host", "hostkernel.hookspecs", "hostkernel.errors")
+API = (
+    "hostkernel",
+    "hostkernel.host",
+    "hostkernel.hookspecs",
+    "hostkernel.loading",
+    "hostkernel.errors",
+)
 LINKS = {**MARKDOWN, "hostkernel/host/adapter.py": "api/hostkernel.host.md#hostkernel.host.Host"}
 CODE = re.compile(r"`[^`\n]+`")
 LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)")

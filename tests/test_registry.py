@@ -211,7 +211,7 @@ def test_find_fits_several(three: Path, wanted: str) -> None:
 
 @pytest.mark.parametrize("wanted", ["zzz", "", "AAA", "od", "firs", "*"])
 def test_find_fits_none(three: Path, wanted: str) -> None:
-    with pytest.raises(SelectionError, match="there are:") as caught:
+    with pytest.raises(SelectionError, match="running:") as caught:
         registry.find(wanted, three)
     assert len(caught.value.candidates) == 3
 

@@ -15,6 +15,8 @@ from hostkernel.host import PostLoop
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.slow(20)
+
 MODES = ("pumped", "invokeMethod", "singleShot")
 
 

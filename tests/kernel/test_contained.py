@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
+pytestmark = pytest.mark.slow(60)
+
 SAY = "print('started', flush=True)\n"
 ENDS = {"sys.exit()": "sys.exit(3)", "KeyboardInterrupt": "raise KeyboardInterrupt"}
 

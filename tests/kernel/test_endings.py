@@ -11,6 +11,8 @@ from support.runs import wait_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow(100)
+
 POLICIES = ("detach", "stop", "restart", "exit-host")
 
 

@@ -12,7 +12,10 @@ from support.live import MODES, LiveHost, cell, value
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork"),
+    pytest.mark.slow(30),
+]
 BEGIN = "import asyncio, os, sys\n"
 WAIT = "\nif pid: print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))"
 # The child's status by what it does; each is waited for by its parent.

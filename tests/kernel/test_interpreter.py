@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from support.live import LiveHost
 
+pytestmark = pytest.mark.slow(20)
+
 HOST = """
 import multiprocessing.spawn, os, pathlib, sys
 class Embedding(LiveHost):

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
+pytestmark = pytest.mark.slow(70)
+
 SAY = "print('started', flush=True)\n"
 BLOCKING = {
     "sleep": "import time; time.sleep(100)",

@@ -19,9 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.skipif(
-    sys.platform != "linux", reason="elsewhere the system does not say which thread started what"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        sys.platform != "linux",
+        reason="elsewhere the system does not say which thread started what",
+    ),
+    pytest.mark.slow(30),
+]
 SAY = "print('started', flush=True)\n"
 # By its argument each is found again, whatever its parent is by then.
 CELLS = {

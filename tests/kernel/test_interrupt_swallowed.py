@@ -10,6 +10,8 @@ from support.live import MODES, LiveHost, busy, control, finish, value
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+pytestmark = pytest.mark.slow(70)
+
 BEGIN = """
 import contextlib, ctypes, functools, sys, time, weakref
 done = 0

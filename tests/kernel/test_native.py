@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from support.live import LiveHost
 
+pytestmark = pytest.mark.slow(40)
+
 CAPTURE = "kernel={'capture_native': True}"
 DESCRIPTORS = """
 import os

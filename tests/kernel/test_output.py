@@ -13,6 +13,8 @@ from support.runs import SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow(90)
+
 
 @pytest.fixture
 def started(each_host: LiveHost) -> LiveHost:

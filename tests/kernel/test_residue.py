@@ -11,6 +11,8 @@ from support.runs import wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow(60)
+
 CELLS = (
     "print('printed'); 1 + 1",
     "import asyncio; await asyncio.sleep(0.01)",

@@ -6,6 +6,8 @@ import pytest
 from support.live import LiveHost, busy, control, finish, value
 from support.runs import SECONDS, wait_for
 
+pytestmark = pytest.mark.slow(90)
+
 SAY = "print('started', flush=True)\n"
 STUBBORN = {
     "await": """

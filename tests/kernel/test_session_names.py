@@ -11,6 +11,8 @@ from support.runs import SECONDS, wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow(50)
+
 NAMES = """
 import builtins, getpass, sys
 def names():

@@ -182,7 +182,7 @@ def test_nobody_answers(site):
 
 def test_folders_are_a_plugins_or_the_adapters_own(healthy):
     host = Host(HostSettings())
-    assert Plugins.load().paths(host) == HostPaths(*map(Path, "rcal"))
+    assert Plugins.load().paths(host) == HostPaths(*map(Path, "rcl"))
     assert Plugins.load(disable=["healthy"]).paths(host) == host.paths()
 
 

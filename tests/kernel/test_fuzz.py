@@ -6,10 +6,13 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
+from queue import Empty
 from typing import TYPE_CHECKING
 
 import pytest
+import zmq
 from kernel.test_soak import READ, RESIDENT, WATCH, lasting_changes
 from support.live import LiveHost, cell, control, finish, warm_up
 from support.runs import SECONDS, wait_for
@@ -48,13 +51,32 @@ def fuzzed(request: pytest.FixtureRequest, live: Callable[..., LiveHost]) -> Liv
     return host
 
 
-def answer(client: BlockingKernelClient, code: str) -> str:
-    """What a cell gives; others may interrupt it, or have it aborted by an error of theirs."""
+def answer(client: BlockingKernelClient, expression: str) -> str:
+    """What an expression gives; others may interrupt it, or have it aborted by an error of theirs.
+
+    By the reply alone: in a flood of messages ZeroMQ drops on iopub what a subscriber does not
+    take in time (zmq_socket(3), ZMQ_XPUB), as from any kernel.
+    """
     while True:
-        reply = cell(client, code)
-        if reply.status == "ok":
-            return reply.text.rpartition("\n")[2]  # before it, perhaps, that the host is busy
-        assert reply.status == "aborted" or reply.ename == "KeyboardInterrupt", reply
+        request = client.execute("None", user_expressions={"asked": expression})
+        reply = client.get_shell_msg(timeout=SECONDS)
+        while reply["parent_header"].get("msg_id") != request:
+            reply = client.get_shell_msg(timeout=SECONDS)
+        forget_iopub(client)
+        content = reply["content"]
+        found = content.get("user_expressions", {}).get("asked", {})
+        if "data" in found:
+            return str(found["data"]["text/plain"])
+        interrupted = "KeyboardInterrupt" in (content.get("ename"), found.get("ename"))
+        assert content["status"] == "aborted" or interrupted, content
+
+
+def forget_iopub(client: BlockingKernelClient) -> None:
+    """Drop what has come there by now."""
+    channel = client.iopub_channel.socket
+    with suppress(zmq.Again):
+        while True:
+            channel.recv_multipart(zmq.NOBLOCK)
 
 
 def sent_once(client: BlockingKernelClient) -> list[bytes]:
@@ -85,6 +107,9 @@ def fuzz(
             host.do("None")
             longest = max(longest, time.monotonic() - asked)
             assert answer(client, "6 * 7") == "42"
+    except Empty:
+        host.beside("import faulthandler; faulthandler.dump_traceback()")
+        pytest.fail(f"no reply; where the host's threads are:\n{host.output[-9000:]}")
     finally:
         for fuzzer in fuzzers:
             fuzzer.kill()

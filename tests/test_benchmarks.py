@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow(60)
+pytestmark = pytest.mark.slow(50)
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 SCRIPTS = {

@@ -22,7 +22,7 @@ from hostkernel.connection import ConnectionInfo
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.slow(90)
+pytestmark = pytest.mark.slow(30)
 
 ROOT = Path(__file__).parent.parent
 TEXT = (ROOT / "docs" / "clients.md").read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from support.world import odd_options, wait_for
 if TYPE_CHECKING:
     from support.world import World
 
-pytestmark = pytest.mark.slow(40)
+pytestmark = pytest.mark.slow(30)
 
 BUSY = "print('busy', flush=True)\nwhile True: pass"
 

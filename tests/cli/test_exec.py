@@ -19,7 +19,7 @@ from hostkernel.connection import ConnectionInfo
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.slow(140)
+pytestmark = pytest.mark.slow(100)
 
 
 @pytest.fixture(scope="module")

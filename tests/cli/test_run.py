@@ -17,7 +17,7 @@ from hostkernel.connection import ConnectionInfo
 if TYPE_CHECKING:
     from support.world import Command, World
 
-pytestmark = pytest.mark.slow(160)
+pytestmark = pytest.mark.slow(100)
 
 FOREVER = "import time; time.sleep(1000)"
 BUSY = "import time\nfor _ in range(10_000): time.sleep(0.1)"

@@ -10,7 +10,7 @@ from support.world import odd_options, wait_for
 if TYPE_CHECKING:
     from support.world import World
 
-pytestmark = pytest.mark.slow(30)
+pytestmark = pytest.mark.slow(20)
 
 TITLE = 'hosts.odd.title=\'__import__("sys").modules.get("document", "(unsaved)")\''
 OPEN = "import sys; sys.modules['document'] = {!r}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from support.runs import Run
 
-pytestmark = pytest.mark.slow(170)
+pytestmark = pytest.mark.slow(80)
 
 MODES = ("bpy", "background", "window")
 

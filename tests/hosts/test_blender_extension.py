@@ -25,7 +25,7 @@ from support.windows import screen
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = pytest.mark.slow(60)
+pytestmark = pytest.mark.slow(40)
 
 SECONDS = 60.0
 MODULE = "bl_ext.user_default.hostkernel"

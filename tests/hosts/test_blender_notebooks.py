@@ -22,7 +22,7 @@ from support.world import World
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = pytest.mark.slow(150)
+pytestmark = pytest.mark.slow(140)
 
 SOURCES = sorted((Path(__file__).parent.parent / "notebooks_blender").glob("*.md"))
 NAMES = [source.stem for source in SOURCES]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
     from support.runs import Run
 
-pytestmark = pytest.mark.slow(150)
+pytestmark = pytest.mark.slow(100)
 
 MODES = ("bpy", "background", "window")
 SMALL = cheap_window(480, 320)

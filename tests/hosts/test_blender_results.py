@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
     from support.runs import Run
 
-pytestmark = pytest.mark.slow(390)
+pytestmark = pytest.mark.slow(380)
 
 SCENE = """
 bpy.ops.wm.read_homefile(use_factory_startup=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from support.runs import Run
 
-pytestmark = pytest.mark.slow(100)
+pytestmark = pytest.mark.slow(70)
 
 BLENDER = shutil.which("blender") or "blender"
 SMALL = cheap_window(480, 320)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
     from support.runs import Run
 
-pytestmark = pytest.mark.slow(80)
+pytestmark = pytest.mark.slow(100)
 
 SMALL = cheap_window(640, 480)
 CONTEXT = "print(C.area.type, C.region.type, C.space_data.type, *bpy.ops.view3d.view_all())"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
 
 # A window draws itself before anything else, which takes its time without a graphics card.
-pytestmark = [pytest.mark.timeout(300), pytest.mark.slow(150)]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow(110)]
 
 
 def ask(client: BlockingKernelClient, request: str) -> dict[str, Any]:

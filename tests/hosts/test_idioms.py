@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
     from support.runs import Run
 
-pytestmark = pytest.mark.slow(50)
+pytestmark = pytest.mark.slow(40)
 
 MAIN = {
     "type hints": (

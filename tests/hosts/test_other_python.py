@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 # The first test also installs hostkernel for another Python.
-pytestmark = [pytest.mark.timeout(300), pytest.mark.slow(120)]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow(70)]
 
 OFFLINE = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": os.devnull, "PIP_CONFIG_FILE": os.devnull}
 PLACES = ("~/.pyenv/versions/3.{minor}.*/bin/python", "/usr/bin/python3.{minor}")

@@ -15,7 +15,7 @@ from support.runs import SECONDS, Run, need_module, run_cell, wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = pytest.mark.slow(110)
+pytestmark = pytest.mark.slow(140)
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "qt_window.py"
 

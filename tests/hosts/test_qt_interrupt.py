@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
-pytestmark = pytest.mark.slow(20)
+pytestmark = pytest.mark.slow(10)
 
 BINDINGS = ("PySide6", "PyQt6", "PyQt5")
 

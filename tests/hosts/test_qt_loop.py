@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-pytestmark = pytest.mark.slow(110)
+pytestmark = pytest.mark.slow(50)
 
 BINDINGS = ("PySide6", "PyQt6", "PyQt5")
 

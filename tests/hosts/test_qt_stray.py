@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
-pytestmark = pytest.mark.slow(100)
+pytestmark = pytest.mark.slow(50)
 
 PROGRAM = """
 import os, signal, sys

@@ -16,7 +16,7 @@ from support.runs import SECONDS, Run, need, wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = pytest.mark.slow(50)
+pytestmark = pytest.mark.slow(30)
 
 PROGRAM = Path(__file__).with_name("come_and_go.py")
 FOLDERS = [sysconfig.get_path("purelib"), str(Path(__file__).parents[1] / "support")]

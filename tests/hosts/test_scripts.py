@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from support.runs import Run
 
-pytestmark = pytest.mark.slow(130)
+pytestmark = pytest.mark.slow(70)
 
 JOB = """
 import os, sys

@@ -14,7 +14,7 @@ from support.runs import Run, run_cell, wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.slow(40)
+pytestmark = pytest.mark.slow(30)
 
 ALARM = """
 import pathlib, signal

@@ -16,7 +16,7 @@ from support.runs import SECONDS, Run, run_cell, wait_for
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.slow(40)
+pytestmark = pytest.mark.slow(30)
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "qt_window.py"
 HOSTS = {

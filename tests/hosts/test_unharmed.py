@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
 
 # A window draws itself before anything else, which takes its time without a graphics card.
-pytestmark = [pytest.mark.timeout(300), pytest.mark.slow(60)]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow(40)]
 
 SAY = "print('started', flush=True)\n"
 PUMPED = ("qt", "window")  # these own their main loop

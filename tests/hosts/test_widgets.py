@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from support.runs import Run
 
-pytestmark = pytest.mark.slow(40)
+pytestmark = pytest.mark.slow(20)
 
 WIDGETS = "import ipywidgets; sliders = [ipywidgets.IntSlider() for _ in range(3)]; len(sliders)"
 

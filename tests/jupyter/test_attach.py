@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from support.notebooks import Server
     from support.world import World
 
-pytestmark = pytest.mark.slow(120)
+pytestmark = pytest.mark.slow(130)
 
 
 def pid_of(world: World) -> int:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from support.world import World
 
-pytestmark = pytest.mark.slow(160)
+pytestmark = pytest.mark.slow(120)
 
 CELLS = (
     "x = 20",

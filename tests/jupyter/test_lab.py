@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from support.notebooks import Server
     from support.world import World
 
-pytestmark = pytest.mark.slow(70)
+pytestmark = pytest.mark.slow(60)
 
 PICTURES = os.environ.get("HOSTKERNEL_TEST_PICTURES")
 ADD, PICTURE, PROGRESS, COMPLETE, SLIDER, ENDLESS, SCENE = range(7)

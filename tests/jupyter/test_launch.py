@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from support.notebooks import Server
     from support.world import World
 
-pytestmark = pytest.mark.slow(90)
+pytestmark = pytest.mark.slow(100)
 
 
 @pytest.mark.parametrize("host", HOSTS)

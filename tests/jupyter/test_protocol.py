@@ -15,7 +15,7 @@ from support.world import SECONDS, World
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.slow(60)
+pytestmark = pytest.mark.slow(30)
 
 # Besides, stock loses its welcome now and then, to a client that comes while something is sent.
 FAILS_ON_STOCK = {"Protocol.test_history (hist_access_type='range')"}

@@ -22,7 +22,7 @@ from hostkernel.connection import ConnectionInfo
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-pytestmark = pytest.mark.slow(150)
+pytestmark = pytest.mark.slow(90)
 
 PID = "import os; os.getpid()"
 BUSY = "print('under way', flush=True)\nwhile True: pass"

@@ -10,7 +10,7 @@ from support.live import cell, finish, value
 if TYPE_CHECKING:
     from support.live import LiveHost
 
-pytestmark = pytest.mark.slow(30)
+pytestmark = pytest.mark.slow(20)
 
 # The handler runs at that very instruction: before what the kernel does there, or behind it.
 ARM = """

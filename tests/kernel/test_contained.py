@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
-pytestmark = pytest.mark.slow(60)
+pytestmark = pytest.mark.slow(50)
 
 SAY = "print('started', flush=True)\n"
 ENDS = {"sys.exit()": "sys.exit(3)", "KeyboardInterrupt": "raise KeyboardInterrupt"}

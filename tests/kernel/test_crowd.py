@@ -19,7 +19,7 @@ from support.live import LiveHost, cell, finish, quick_client, warm_up
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.slow(40)
+pytestmark = pytest.mark.slow(30)
 
 CLIENTS = 44
 LEAVERS = 6

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from jupyter_client.blocking.client import BlockingKernelClient
 
-pytestmark = pytest.mark.slow(70)
+pytestmark = pytest.mark.slow(100)
 
 MESSAGES = 20_000
 WARM_UP = 10_000

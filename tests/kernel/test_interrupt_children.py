@@ -24,7 +24,7 @@ pytestmark = [
         sys.platform != "linux",
         reason="elsewhere the system does not say which thread started what",
     ),
-    pytest.mark.slow(30),
+    pytest.mark.slow(40),
 ]
 SAY = "print('started', flush=True)\n"
 # By its argument each is found again, whatever its parent is by then.

@@ -13,7 +13,7 @@ from support.runs import SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-pytestmark = pytest.mark.slow(90)
+pytestmark = pytest.mark.slow(80)
 
 
 @pytest.fixture

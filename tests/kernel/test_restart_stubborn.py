@@ -6,7 +6,7 @@ import pytest
 from support.live import LiveHost, busy, control, finish, value
 from support.runs import SECONDS, wait_for
 
-pytestmark = pytest.mark.slow(90)
+pytestmark = pytest.mark.slow(100)
 
 SAY = "print('started', flush=True)\n"
 STUBBORN = {

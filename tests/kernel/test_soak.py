@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jupyter_client.blocking.client import BlockingKernelClient
 
 # A test is the work of half a minute on a machine at leisure.
-pytestmark = [pytest.mark.timeout(400), pytest.mark.slow(280)]
+pytestmark = [pytest.mark.timeout(400), pytest.mark.slow(350)]
 
 ROUNDS = 200
 WARM_UP = 20

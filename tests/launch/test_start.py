@@ -20,7 +20,7 @@ from hostkernel.connection import ConnectionInfo
 if TYPE_CHECKING:
     from support.world import World
 
-pytestmark = pytest.mark.slow(120)
+pytestmark = pytest.mark.slow(90)
 
 FOREVER = "import time; time.sleep(1000)"
 

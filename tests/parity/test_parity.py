@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from parity.case import Case
     from parity.conftest import Recordings
 
-pytestmark = pytest.mark.slow(240)
+pytestmark = pytest.mark.slow(170)
 
 # Each is one more thing that a user of Jupyter has to know about.
 MOST_DIFFERENCES = 15

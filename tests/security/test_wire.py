@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.slow(50)
+pytestmark = pytest.mark.slow(60)
 
 REQUIRED = ("--set", "connection.encryption=required")
 ANSWER = 20_000  # milliseconds that an answer that must come may take

@@ -6,7 +6,6 @@ kernelspecs that name ``hostkernel-provisioner``.
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +14,7 @@ from jupyter_client.provisioning import KernelProvisionerBase
 
 from hostkernel.config.models import ATTACH
 from hostkernel.errors import HostkernelError
+from hostkernel.processes import current_environment
 
 from .choose import open_kernel
 from .hold import Hold
@@ -83,7 +83,7 @@ class HostkernelProvisioner(KernelProvisionerBase):
         """
         self._cwd = Path(kwargs.get("cwd") or Path.cwd())
         try:
-            await self._get_hold(cmd, kwargs.get("env") or dict(os.environ))
+            await self._get_hold(cmd, kwargs.get("env") or current_environment())
         except BaseException:
             self._forget_the_start()
             raise

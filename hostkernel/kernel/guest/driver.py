@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .pump import never, outer_loop_aside
 from .session_loop import Session, SessionLoop
@@ -25,7 +25,17 @@ __all__ = ["Driver"]
 class Driver(ABC):
     """One way to drive ``loop``, the asyncio loop that the kernel runs on."""
 
-    mode: str
+    mode: ClassVar[str]
+
+    is_main_loop: ClassVar[bool] = False
+    """Whether :meth:`serve` is the main loop of a thread that was handed over."""
+
+    has_own_thread: ClassVar[bool] = False
+    """Whether the kernel runs on a thread of its own, beside the host's main thread."""
+
+    may_nest: ClassVar[bool] = False
+    """Whether the host's own loop may run inside a cell."""
+
     loop: asyncio.AbstractEventLoop
     thread: int
     _closing = False
@@ -63,21 +73,6 @@ class Driver(ABC):
         if isinstance(loop, SessionLoop):
             loop.session = session
         return lambda: None
-
-    @property
-    def is_main_loop(self) -> bool:
-        """Whether :meth:`serve` is the main loop of a thread that was handed over."""
-        return False
-
-    @property
-    def has_own_thread(self) -> bool:
-        """Whether the kernel runs on a thread of its own, beside the host's main thread."""
-        return False
-
-    @property
-    def may_nest(self) -> bool:
-        """Whether the host's own loop may run inside a cell."""
-        return False
 
     @property
     def plumbing(self) -> Iterable[str]:

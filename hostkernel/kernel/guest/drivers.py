@@ -60,6 +60,7 @@ class PumpedDriver(Driver):
     """
 
     mode = "pumped"
+    may_nest = True
 
     def __init__(self, host_loop: HostLoop, budget: float) -> None:
         self._host_loop = host_loop
@@ -100,10 +101,6 @@ class PumpedDriver(Driver):
 
     async def fresh_turn(self) -> None:
         await self._pump.fresh_slice()
-
-    @property
-    def may_nest(self) -> bool:
-        return True
 
     @property
     def plumbing(self) -> Iterable[str]:
@@ -148,6 +145,7 @@ class ServedDriver(Driver):
     """The driver for a host without a main loop: :meth:`serve` is the main loop."""
 
     mode = "served"
+    is_main_loop = True
 
     def __init__(self) -> None:
         self._selector = PumpSelector()
@@ -166,10 +164,6 @@ class ServedDriver(Driver):
 
     def run(self, function: Callable[[], None]) -> None:
         self.settle(_as_coroutine(function))
-
-    @property
-    def is_main_loop(self) -> bool:
-        return True
 
     def serve(self, ends: Callable[[BaseException], bool] = never) -> bool:
         """Run the loop until the kernel is stopped."""
@@ -214,6 +208,7 @@ class ThreadDriver(Driver):
     """The driver for a program with a busy main thread: the kernel gets its own thread."""
 
     mode = "thread"
+    has_own_thread = True
 
     def __init__(self) -> None:
         made = threading.Event()
@@ -229,10 +224,6 @@ class ThreadDriver(Driver):
         self._served = ServedDriver()
         made.set()
         self._served.serve()
-
-    @property
-    def has_own_thread(self) -> bool:
-        return True
 
     @property
     def is_alive(self) -> bool:
